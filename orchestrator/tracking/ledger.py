@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.cluster_time import Held
@@ -19,36 +17,17 @@ from orchestrator.contracts.copy_mark import copy_in
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
-from orchestrator.contracts.outcome import Bill, Outcome
-from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
-from orchestrator.contracts.trial import AttemptOrder, Cell, TrialSpec
+from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LaunchError, LedgerError, StorageError
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
-from orchestrator.tracking.events import done_share, readable, signs_of_life
+from orchestrator.tracking.attempt_records import FOREIGN, AttemptReader, read_record, trials_on_disk
 from orchestrator.tracking.observations import newest_of, trial_history
-from orchestrator.tracking.phase_times import timeline_of
-from orchestrator.tracking.trial_costs import billed_seconds, device_of, spending_of, state_of
-
-M = TypeVar("M", bound=BaseModel)
-_FOREIGN = "    -> it was written by another version or damaged: move its directory out of the sweep"
-_DAMAGED_SWEEP = (
-    "    -> it was written by another version or damaged: remove it, then start the sweep with "
-    "`frontier run CONFIG`, which writes it and keeps the trials"
-)
-_LEVELS = 5  # model / domain / method / task / seed or candidate
-
-
-class _TrialHead(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    cell: Cell
-    seed: int
-    fingerprint: str
-    candidate: int | None = None
+from orchestrator.tracking.trial_costs import spending_of, state_of
 
 
 class _SweepHead(BaseModel):
@@ -56,27 +35,14 @@ class _SweepHead(BaseModel):
     sweep_id: str | None = None
 
 
-class _OrderHead(BaseModel):
-    """The part of order.json that accounting needs: reading all of it for 10,000 trials costs seconds."""
-
-    model_config = ConfigDict(extra="ignore")
-    trial: _TrialHead
-    attempt: int
-    resume_from: str | None = None
-    resources: Resources
-    ordered_at: float
-
-
 class Ledger:
-    """Reads on demand; attempts that ended and were billed never change and are kept in memory.
-
-    With a mirror the directory is a copy of a sweep in an object store, as far as it has been pulled.
-    """
+    """The records of one sweep, read on demand. With a mirror the directory is a copy of a sweep in an object
+    store, as far as it has been pulled."""
 
     def __init__(self, sweep_directory: Path, mirror: Mirror | None = None) -> None:
         self.directory, self.mirror = sweep_directory, mirror
         self._lease: Lease | None = None
-        self._sealed: dict[Path, tuple[_TrialHead, AttemptRecord]] = {}
+        self._attempts = AttemptReader()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -135,7 +101,7 @@ class Ledger:
         """Write the sweep's record and return it, with the id of the record that is there, or else a new one.
         Raises HeldError if another driver has taken the sweep over, LedgerError if the record that is there
         is unreadable."""
-        before = _read(self.directory / layout.SWEEP, _SweepHead)
+        before = read_record(self.directory / layout.SWEEP, _SweepHead)
         sweep_id = None if before is None else before.sweep_id
         record = record.model_copy(update={"sweep_id": sweep_id or uuid4().hex})
         self._write(layout.SWEEP, record)
@@ -153,7 +119,7 @@ class Ledger:
 
     def last_sweep(self) -> SweepRecord | None:
         """Return the last driver's record, None before the first. Raises LedgerError if it is unreadable."""
-        return _read(self.directory / layout.SWEEP, SweepRecord)
+        return read_record(self.directory / layout.SWEEP, SweepRecord)
 
     def write_held(self, held: Held) -> None:
         """Write what GPUs were held. Raises HeldError if another driver has taken the sweep over."""
@@ -169,7 +135,7 @@ class Ledger:
     def held(self) -> Held:
         """Return what GPUs of a cluster were held, empty if none was. Raises LedgerError if it is
         unreadable."""
-        return _read(self.directory / layout.HELD, Held) or Held()
+        return read_record(self.directory / layout.HELD, Held) or Held()
 
     def trials(self) -> Iterator[TrialRecord]:
         """A record for each planned trial, in the order of the plan."""
@@ -183,7 +149,9 @@ class Ledger:
 
     def trial(self, planned: PlannedTrial) -> TrialRecord:
         """Return the records of one planned trial or candidate."""
-        attempts = tuple(a for _, a in self._attempts(layout.trial_directory(self.directory, planned.name)))
+        attempts = tuple(
+            a for _, a in self._attempts.read(layout.trial_directory(self.directory, planned.name))
+        )
         return TrialRecord(
             planned=planned,
             state=state_of(attempts, planned.fingerprint),
@@ -199,12 +167,12 @@ class Ledger:
         except FileNotFoundError:
             return None
         except ValueError:
-            raise LedgerError(f"{path}: cannot be read as {ScoredExamples.__name__}\n{_FOREIGN}") from None
+            raise LedgerError(f"{path}: cannot be read as {ScoredExamples.__name__}\n{FOREIGN}") from None
 
     def spec(self, attempt: AttemptRecord) -> TrialSpec | None:
         """Return what the attempt was ordered to train, None if its order is gone. Raises LedgerError if it
         is unreadable."""
-        order = _read(Path(attempt.directory) / layout.ORDER, AttemptOrder)
+        order = read_record(Path(attempt.directory) / layout.ORDER, AttemptOrder)
         return None if order is None else order.trial
 
     def removed(self) -> Iterator[TrialRecord]:
@@ -212,8 +180,8 @@ class Ledger:
         superseded."""
         sweep = self.sweep()
         planned = {trial.name for trial in (*sweep.trials, *sweep.candidates)}
-        for name, path in self._on_disk():
-            records = self._attempts(path) if name not in planned else []
+        for name, path in trials_on_disk(self.directory):
+            records = self._attempts.read(path) if name not in planned else []
             if records:
                 head, last = records[-1]
                 attempts = tuple(a for _, a in records)
@@ -239,69 +207,17 @@ class Ledger:
         """Return what planning needs, by name, of all trials and candidates on disk or of the named ones.
         Empty before the first run. `at` hears how many of how many are read."""
         if names is None:
-            on_disk = list(self._on_disk())
+            on_disk = list(trials_on_disk(self.directory))
         else:
             on_disk = [(name, layout.trial_directory(self.directory, name)) for name in names]
         histories = {}
         for number, (name, path) in enumerate(on_disk):
             at(number, len(on_disk))
-            attempts = [a for _, a in self._attempts(path)]
+            attempts = [a for _, a in self._attempts.read(path)]
             if attempts:
-                newest = _read(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)
+                newest = read_record(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)
                 histories[name] = trial_history(attempts, newest.trial if newest else None)
         return histories
-
-    def _on_disk(self) -> Iterator[tuple[str, Path]]:
-        yield from _descend(self.directory / layout.TRIALS, "", _LEVELS)
-
-    def _attempts(self, trial: Path) -> list[tuple[_TrialHead, AttemptRecord]]:
-        """Return the attempts of a trial. A directory without an order holds an attempt that never began, and
-        is left out."""
-        attempts = (self._attempt(path) for _, path in layout.attempts(trial))
-        return [attempt for attempt in attempts if attempt is not None]
-
-    def _attempt(self, path: Path) -> tuple[_TrialHead, AttemptRecord] | None:
-        if path in self._sealed:
-            return self._sealed[path]
-        order = _read(path / layout.ORDER, _OrderHead)
-        if order is None:
-            return None
-        outcome, bill = _read(path / layout.OUTCOME, Outcome), _read(path / layout.BILL, Bill)
-        device_type, devices = device_of(order.resources, outcome, bill)
-        heartbeats = signs_of_life(path / layout.EVENTS) if bill is None else None
-        billed, source = billed_seconds(devices, outcome, bill, heartbeats)
-        measured = outcome is not None and outcome.phases
-        finished = outcome is not None and outcome.state == "finished"
-        time = timeline_of(outcome, bill, [] if measured else readable(path / layout.EVENTS))
-        record = AttemptRecord(
-            attempt=order.attempt,
-            fingerprint=order.trial.fingerprint,
-            directory=str(path),
-            ordered_at=order.ordered_at,
-            resources=order.resources,
-            resumed=order.resume_from is not None,
-            resumed_from=_resumed_from(order.resume_from),
-            outcome=outcome,
-            bill=bill,
-            device_type=device_type,
-            devices=devices,
-            billed_device_seconds=billed,
-            source=source,
-            phases=time.phases,
-            inherited_phases=time.inherited,
-            phases_source=time.source,
-            done_share=0.0 if finished else done_share(path / layout.EVENTS),
-        )
-        if outcome is not None and bill is not None:
-            self._sealed[path] = order.trial, record
-        return order.trial, record
-
-
-def _resumed_from(checkpoint: str | None) -> int | None:
-    """Return the number of the attempt that wrote the checkpoint `…/attempt-001/checkpoint/step-40`."""
-    names = () if checkpoint is None else Path(checkpoint).parts
-    numbers = [name.removeprefix("attempt-") for name in names if name.startswith("attempt-")]
-    return int(numbers[-1]) if numbers and numbers[-1].isdigit() else None
 
 
 def _interrupt_main_thread() -> None:
@@ -309,31 +225,3 @@ def _interrupt_main_thread() -> None:
     main = threading.main_thread().ident
     if main is not None:
         signal.pthread_kill(main, signal.SIGINT)
-
-
-def _descend(directory: Path, name: str, levels: int) -> Iterator[tuple[str, Path]]:
-    if levels == 0:
-        yield name, directory
-        return
-    try:
-        children = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
-    except FileNotFoundError:
-        return
-    for child in children:
-        yield from _descend(directory / child, f"{name}/{child}" if name else child, levels - 1)
-
-
-def _read(path: Path, model: type[M]) -> M | None:
-    """Read a record, None if the file is missing. Raises LedgerError if this version did not write it."""
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        what = f"the record of a {'sweep' if path.name == layout.SWEEP else 'trial'}"
-        raise LedgerError(
-            f"{path}: cannot be read as {what}: {key or 'the file'}: {first['type']}"
-            f" ({error.error_count()} faults)\n{_DAMAGED_SWEEP if path.name == layout.SWEEP else _FOREIGN}"
-        ) from None
