@@ -2,91 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import STORAGE, Context, Json, Storage, SweepNamespace, complete_sweep
 
+if TYPE_CHECKING:
+    from orchestrator.report import Report
+    from orchestrator.report.analysis.objectives import Objective
+    from orchestrator.tracking.ledger import Ledger
+
+_Sweep = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SWEEP]",
+        help="A sweep's name below --storage, or a path to one. None with --from or --mlflow.",
+        autocompletion=complete_sweep,
+    ),
+]
+_Against = Annotated[
+    str | None,
+    typer.Option(metavar="PUBLISHED", help="Compare it with published results: taylor-2024, or a CSV file."),
+]
+_WhatIf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY=VALUE,…",
+        help="What owning each model costs: prices=NAME,requests_per_year=N,memory_limit_gib=N; also "
+        "market, device, years, batch (one or task), utilisation, cost_per_error.",
+    ),
+]
+_Axes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXIS,AXIS[,AXIS]",
+        help="A frontier on other axes: quality, and one or two of device_hours, wall_time, peak_memory, "
+        "trainable_parameters, stored_bytes, money, energy, latency.",
+    ),
+]
+_From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE.csv|DIR",
+        help="Runs that Frontier did not make: a CSV file, or a folder of results of PEFT's "
+        "method_comparison.",
+    ),
+]
+_Mlflow = Annotated[
+    str | None,
+    typer.Option(metavar="URI", help="Runs in MLflow: a server, or sqlite:///PATH. Needs --experiment."),
+]
+_Experiment = Annotated[str | None, typer.Option(metavar="NAME", help="The experiment in MLflow.")]
+_Mapping = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.yaml",
+        help="Which column has what, for a table and for experiments of others: docs/how-to/other-runs.md.",
+    ),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where the report on such runs is written. Default: NAME-report."),
+]
+_Figures = Annotated[
+    bool, typer.Option("--figures", help="Write the figures for a paper too, as PDF, SVG and PNG.")
+]
+_Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
+
 
 def report(
-    sweep: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SWEEP]",
-            help="A sweep's name below --storage, or a path to one. None with --from or --mlflow.",
-            autocompletion=complete_sweep,
-        ),
-    ] = None,
+    sweep: _Sweep = None,
     storage: Storage = STORAGE,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PUBLISHED", help="Compare it with published results: taylor-2024, or a CSV file."
-        ),
-    ] = None,
-    what_if: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY=VALUE,…",
-            help="What owning each model costs: prices=NAME,requests_per_year=N,memory_limit_gib=N; also "
-            "market, device, years, batch (one or task), utilisation, cost_per_error.",
-        ),
-    ] = None,
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AXIS,AXIS[,AXIS]",
-            help="A frontier on other axes: quality, and one or two of device_hours, wall_time, peak_memory, "
-            "trainable_parameters, stored_bytes, money, energy, latency.",
-        ),
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="FILE.csv|DIR",
-            help="Runs that Frontier did not make: a CSV file, or a folder of results of PEFT's "
-            "method_comparison.",
-        ),
-    ] = None,
-    mlflow: Annotated[
-        str | None,
-        typer.Option(metavar="URI", help="Runs in MLflow: a server, or sqlite:///PATH. Needs --experiment."),
-    ] = None,
-    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="The experiment in MLflow.")] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.yaml",
-            help="Which column has what, for a table and for experiments of others: "
-            "docs/how-to/other-runs.md.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where the report on such runs is written. Default: NAME-report."),
-    ] = None,
+    against: _Against = None,
+    what_if: _WhatIf = None,
+    axes: _Axes = None,
+    source: _From = None,
+    mlflow: _Mlflow = None,
+    experiment: _Experiment = None,
+    mapping: _Mapping = None,
+    out: _Out = None,
     namespace: SweepNamespace = None,
     context: Context = None,
     as_json: Json = False,
-    figures: Annotated[
-        bool, typer.Option("--figures", help="Write the figures for a paper too, as PDF, SVG and PNG.")
-    ] = False,
-    open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    figures: _Figures = False,
+    open_it: _Open = False,
 ) -> None:
     """Write the report again from the records, and show it; or report on runs that others made.
 
     Example: frontier report demo --open
     """
-    from orchestrator.cli.cluster.copy_note import show_copied
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
     from orchestrator.cli.results.foreign import Asked, report_on_runs
-    from orchestrator.cli.results.frontier import parse_axes, show_frontiers
+    from orchestrator.cli.results.frontier import parse_axes
     from orchestrator.cli.results.published import load_published
-    from orchestrator.cli.results.report import open_page, show_report, write
+    from orchestrator.cli.results.report import write
     from orchestrator.cli.results.what_if import reprice
     from orchestrator.cli.steps import Steps, showing
     from orchestrator.cli.terminal import Terminal, print_json
@@ -105,23 +119,42 @@ def report(
         owned = None if what_if is None else reprice(ledger, what_if)
         with showing(Terminal(stderr=True), Steps(), prefix="") as steps:
             written, paths = write(ledger, published, owned, objectives, steps=steps)
-    drawn = []
-    if figures:
-        from orchestrator.report.figures import write_figures
-
-        drawn = write_figures(written, paths["html"].parent / "figures")
+    drawn = _draw(written, paths["html"].parent / "figures") if figures else []
     if as_json:
         from orchestrator.report import report_json
 
         print_json(report_json(written))
-        return
+    else:
+        _show(written, paths, ledger, objectives, drawn, open_it=open_it)
+
+
+def _draw(report: Report, folder: Path) -> list[Path]:
+    from orchestrator.report.figures import write_figures
+
+    return write_figures(report, folder)
+
+
+def _show(
+    report: Report,
+    paths: Mapping[str, Path],
+    ledger: Ledger | None,
+    objectives: Sequence[tuple[Objective, ...]],
+    drawn: Sequence[Path],
+    *,
+    open_it: bool,
+) -> None:
+    from orchestrator.cli.cluster.copy_note import show_copied
+    from orchestrator.cli.results.frontier import show_frontiers
+    from orchestrator.cli.results.report import open_page, show_report
+    from orchestrator.cli.terminal import Terminal
+
     console = Terminal()
     if ledger is not None:
         show_copied(ledger, console)
-    show_report(written, paths, console)
+    show_report(report, paths, console)
     if drawn:
         console.print(f"figures: {drawn[0].parent} ({len(drawn)} files)", highlight=False, soft_wrap=True)
     for selected in objectives:
-        show_frontiers(written, selected, console)
+        show_frontiers(report, selected, console)
     if open_it:
         open_page(paths["html"], console)
