@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.config import checks, overrides, paths
-from orchestrator.config.catalogue import Catalogue, is_price_file, read_catalogue, read_prices
-from orchestrator.config.checks import AXES, STAND_IN, Source
+from orchestrator.config.catalogue import Catalogue, read_catalogue
+from orchestrator.config.checks import AXES, Source
 from orchestrator.config.device_choice import settle_device
 from orchestrator.config.file_kinds import FileKind, taken_for
 from orchestrator.config.grid import Grid, build_grid
-from orchestrator.config.layouts import resolve_layout
-from orchestrator.config.lock import Lock, lock_path, locked, read_lock
+from orchestrator.config.lock import Lock, lock_path, read_lock
 from orchestrator.config.methods import expand
+from orchestrator.config.mistaken_files import validate_what_is_right, with_anchor_fix, without
 from orchestrator.config.overrides import Applied
-from orchestrator.config.problems import FieldProblem, validate
+from orchestrator.config.problems import FieldProblem
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
-from orchestrator.config.used_entries import Used, apart, unused_notes
-from orchestrator.config.yaml_sources import OF_ANCHORS, read_mapping
+from orchestrator.config.sweep_catalogue import (
+    at_locked_commits,
+    directories_of,
+    used_by,
+    with_prices_of,
+    with_tasks_of,
+)
+from orchestrator.config.used_entries import apart, unused_notes
+from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.text_files import user_path
-
-# They replace what is missing or wrong, so that the rest of the file can still be checked.
-_KEYS: dict[str, Any] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
-_ITEMS: dict[str | int, Any] = {**dict.fromkeys(AXES, STAND_IN), "rules": {"match": {}, "set": {}}}
 
 
 @dataclass(frozen=True)
@@ -84,21 +86,21 @@ def load_sweep(
     paths.anchor(raw, file.resolve().parent)
     applied = overrides.apply(raw, arguments, cwd, str(path))
     too_long = paths.overlong(raw, cwd)
-    raw = _without(raw, too_long)
-    catalogue, of_catalogue = read_catalogue(_directories(raw))
+    raw = without(raw, too_long)
+    catalogue, of_catalogue = read_catalogue(directories_of(raw))
     source, of_methods = _select_methods(raw, applied, catalogue, str(path))
-    config, invalid = _validate(raw)
-    invalid = [*too_long, *(_with_anchor_fix(problem, yaml.anchored) for problem in invalid)]
+    config, invalid = validate_what_is_right(raw)
+    invalid = [*too_long, *(with_anchor_fix(problem, yaml.anchored) for problem in invalid)]
     problems += applied.problems + [dataclasses.replace(p, where=source.of(p.key)) for p in invalid]
-    of_catalogue, of_unused = apart(of_catalogue, _used(config), catalogue)
+    of_catalogue, of_unused = apart(of_catalogue, used_by(config), catalogue)
     absent = checks.check_catalogues(config, source)
     doubted = checks.doubted_axes(of_catalogue, absent)
-    catalogue, of_prices = _with_prices_of(config, catalogue)
+    catalogue, of_prices = with_prices_of(config, catalogue)
     problems += absent + of_catalogue + of_prices
     if lock is None:
         lock, of_lock = read_lock(lock_path(file), str(lock_path(path)))
         problems += of_lock
-    catalogue = _locked(_with_tasks_of(config, catalogue), lock)
+    catalogue = at_locked_commits(with_tasks_of(config, catalogue), lock)
     written = config  # on whichever machine it is read again: no device is settled in it
     resources, of_device, found_here = settle_device(config, catalogue.devices, source, gpu_here)
     if found_here is not None:
@@ -141,26 +143,6 @@ def load_sweep(
     )
 
 
-def _directories(raw: Mapping[str, Any]) -> list[Path]:
-    """Return the catalogue directories that exist. Validation and checks report the others."""
-    listed = raw.get("catalogues")
-    paths = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
-    return [directory for directory in paths if directory.is_dir()]
-
-
-def _used(config: SweepConfig) -> Used:
-    """Return the names of catalogue entries that the sweep uses."""
-    device = getattr(config.resources, "device", None)
-    prices = () if config.prices is None or is_price_file(config.prices) else (config.prices,)
-    methods = checks.axis_names(config, "methods")
-    return {
-        "tasks": config.tasks,
-        "methods": methods,
-        "prices": prices,
-        "devices": [device] if device else (),
-    }
-
-
 def _select_methods(
     raw: dict[str, Any], applied: Applied, catalogue: Catalogue, file: str
 ) -> tuple[Source, list[str]]:
@@ -172,81 +154,6 @@ def _select_methods(
     selection = select(raw, applied.methods, catalogue.methods, file)
     raw["methods"] = selection.items
     return Source(file, overridden, tuple(selection.places), tuple(selection.names)), selection.notes
-
-
-def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Problem]]:
-    """Return the catalogue with the sweep's own price file, under its path."""
-    if config.prices is None or not is_price_file(config.prices):
-        return catalogue, []
-    book, problems = read_prices(Path(config.prices))
-    prices = catalogue.prices | ({} if book is None else {config.prices: book})
-    return dataclasses.replace(catalogue, prices=prices), problems
-
-
-def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
-    """Return the catalogue with its tasks in the layout that this sweep's data_dir has."""
-    data_dir = None if config.data_dir is None else Path(config.data_dir)
-    settings = {"on_bad_record": config.on_bad_record, "paper_scoring": config.paper_scoring}
-    given = {key: value for key, value in settings.items() if value is not None}
-    tasks = {
-        name: entry.model_copy(update={"spec": resolve_layout(entry.spec.model_copy(update=given), data_dir)})
-        for name, entry in catalogue.tasks.items()
-    }
-    return dataclasses.replace(catalogue, tasks=tasks)
-
-
-def _locked(catalogue: Catalogue, lock: Lock) -> Catalogue:
-    """Return the catalogue with its hub backbones at their locked commits."""
-    backbones = {axes: locked(backbone, lock) for axes, backbone in catalogue.backbones.items()}
-    return dataclasses.replace(catalogue, backbones=backbones)
-
-
-def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[FieldProblem]]:
-    """Return the config and its problems. If there are any, the config is what remains of the file without
-    the wrong values, and serves only to find more problems."""
-    config, problems = validate(SweepConfig, raw)
-    if config is not None:
-        return config, []
-    rest = _without(raw, problems)
-    config, more = validate(SweepConfig, rest)
-    if config is None:  # what is left of an item is none: the item goes, its neighbours stay
-        rest = _without(rest, [dataclasses.replace(problem, path=problem.path[:2]) for problem in more])
-        config, more = validate(SweepConfig, rest)
-    if config is None:
-        wrong = {problem.path[0] for problem in more}
-        rest = _KEYS | {key: value for key, value in rest.items() if key not in wrong}
-        config, more = validate(SweepConfig, rest)
-    assert config is not None, more
-    return config, problems
-
-
-def _with_anchor_fix(problem: FieldProblem, anchored: Set[str]) -> FieldProblem:
-    """Return the problem with the fix for an unknown key that was meant to define an anchor."""
-    if not problem.unknown_key or problem.key not in anchored:
-        return problem
-    fix = f"begin its name with `{OF_ANCHORS}`, say `{OF_ANCHORS}{problem.key}`, to keep an anchor in it"
-    return dataclasses.replace(problem, fix=fix)
-
-
-def _without(raw: dict[str, Any], problems: Sequence[FieldProblem]) -> dict[str, Any]:
-    """Return a copy without the values that have a problem. The items of an axis keep their index."""
-    rest = copy.deepcopy(raw)
-    backwards = sorted({problem.path for problem in problems}, key=_sort_key, reverse=True)
-    for path in backwards:
-        holder: Any = rest
-        for part in path[:-1]:
-            holder = holder[part]
-        if len(path) == 2 and path[0] in _ITEMS:
-            holder[path[1]] = copy.deepcopy(_ITEMS[path[0]])
-        elif isinstance(holder, dict):
-            holder.pop(path[-1], None)
-        else:
-            del holder[path[-1]]
-    return rest
-
-
-def _sort_key(path: tuple[str | int, ...]) -> list[str]:
-    return [str(part).zfill(9) for part in path]
 
 
 def _resolve(
