@@ -61,7 +61,8 @@ def task(name: str, kind: TaskKind = TaskKind.CLASSIFICATION, invented: bool = T
     elif kind is TaskKind.RELATION:
         reader = PubtatorReader(files=_FILES, entity_types=("Problem", "Treatment"), relation="TREATS")
     else:
-        reader = TableReader(format="csv", files=_FILES, text="text", label="label")
+        between = ";" if kind is TaskKind.MULTILABEL else None
+        reader = TableReader(format="csv", files=_FILES, text="text", label="label", label_separator=between)
     return TaskSpec(
         name=name,
         title=name.replace("-", " ").capitalize(),

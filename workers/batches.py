@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workers.tasks import IGNORED, Encoded
+from workers.tasks import IGNORED, Encoded, Objective
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -59,7 +59,8 @@ class Rows:
 @dataclass(frozen=True, repr=False)
 class Batch:
     """Examples padded on the right to the longest. `inputs` are int64 of shape (batch, length); `labels` are
-    (batch,), or (batch, length) with IGNORED where there is no word to label. `padded`: some is shorter."""
+    (batch,), or (batch, length) with IGNORED where there is no word to label, or for multilabel (batch,
+    labels) of 0.0 and 1.0. `padded`: some is shorter."""
 
     inputs: dict[str, Tensor]
     labels: Tensor
@@ -76,8 +77,12 @@ class FlatSplit:
 
     def __init__(self, data: Encoded, pad: int, device: torch.device) -> None:
         rows: Sequence[Any] = data.labels
-        self._per_word = bool(rows) and isinstance(rows[0], list)
-        labels = _flat(rows) if self._per_word else np.array(rows, np.int32)
+        self.objective = data.objective
+        ids = data.objective is Objective.ONE_OF
+        self._per_word = ids and bool(rows) and isinstance(rows[0], list)
+        labels: NDArray[Any] = (
+            _flat(rows) if self._per_word else np.array(rows, np.int32 if ids else np.float32)
+        )
         self.lengths = [len(ids) for ids in data.input_ids]
         ends = np.cumsum(np.array(self.lengths, np.int64))
         starts = ends - self.lengths
@@ -91,11 +96,11 @@ class FlatSplit:
         self._ids, self._labels = self._put(_flat(data.input_ids)), self._put(labels)
         self._types = None if data.token_type_ids is None else self._put(_flat(data.token_type_ids))
 
-    def _put(self, values: NDArray[np.integer[Any]]) -> Tensor:
+    def _put(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values).to(self._device)
 
     def weigh(self, weights: NDArray[np.float32]) -> None:
-        """Set what the loss of an example is multiplied by in training: (classes,), by class id."""
+        """Set the weights of the loss in training: (classes,), as `losses.summed_loss` takes them."""
         self.class_weights = torch.from_numpy(weights).to(self._device)
 
     def rows(self, batches: Iterable[Sequence[int]]) -> list[Rows]:
@@ -118,7 +123,11 @@ class FlatSplit:
         inputs = {"input_ids": padded(self._ids, self._pad), "attention_mask": (~filler).long()}
         if self._types is not None:
             inputs["token_type_ids"] = padded(self._types, 0)
-        labels = padded(self._labels, IGNORED) if self._per_word else self._labels[rows.on_device].long()
+        if self._per_word:
+            labels = padded(self._labels, IGNORED)
+        else:
+            labels = self._labels[rows.on_device]
+            labels = labels.long() if self.objective is Objective.ONE_OF else labels
         return Batch(inputs, labels, padded=min(chosen) < longest)
 
 
@@ -136,6 +145,7 @@ def collate(
         labels=[labels[i] for i in indices],  # type: ignore[arg-type]
         token_type_ids=None if types is None else [types[i] for i in indices],
         truncated=0,
+        objective=data.objective,
     )
     flat = FlatSplit(chosen, pad, torch.device("cpu"))
     batch = flat.batch(flat.rows([range(len(indices))])[0])

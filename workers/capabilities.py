@@ -25,9 +25,9 @@ from workers.methods import UnsupportedError
 from workers.runtime.answers import answer_stream
 
 SETTINGS = tuple(settings for method in METHODS for settings in method.to_measure())
-# The head of a classification is that of a relation.
+# A relation and a text with several labels have the head of a classification.
 _HEADS = {
-    TaskKind.CLASSIFICATION: (TaskKind.CLASSIFICATION, TaskKind.RELATION),
+    TaskKind.CLASSIFICATION: (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL),
     TaskKind.NER: (TaskKind.NER,),
 }
 

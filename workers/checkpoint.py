@@ -57,6 +57,7 @@ class Progress:
     best_step: int | None = None
     best_quality: float | None = None  # None also where the metric is missing at the best step
     best_metrics: Metrics = field(default_factory=dict)
+    best_threshold: float | None = None  # of multilabel tasks, at the best step
     curve: list[Scored] = field(default_factory=list)  # all evaluations of dev
     phases: PhaseSeconds = field(default_factory=dict)
     work: dict[Phase, PhaseWork] = field(default_factory=dict)  # done in `phases`

@@ -12,6 +12,7 @@ macro F1    the value and the first-order effect of each example on it, summed, 
 weighted F1 likewise, of the classes' F1 and of their gold sizes; kappa likewise, of both of its agreements.
 AUROC       likewise, of placement values: the share of the other side that an example is ranked above (or,
             of the other side, below), from which the area is made (DeLong, DeLong and Clarke-Pearson 1988).
+multilabel  micro F1: 2 x correct, and found + wanted labels. Macro F1 and AUROC: likewise, label by label.
 loss        nothing: how sure a model was of each example stays here.
 
 The score is that of the metric as `workers.metrics` defines it, to rounding. First-order effects are the
@@ -51,6 +52,7 @@ from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.data.examples import Example
 from workers.metrics import entities_by_sentence
 from workers.tasks import Encoded, decode_subwords, decode_tags
+from workers.thresholds import probabilities
 
 Floats = NDArray[np.float64]
 Parts = tuple[Floats, Floats]  # numerator and denominator of each example
@@ -72,13 +74,19 @@ def scored_examples(
     examples: Sequence[Example],
     data: Encoded,
     logits: Sequence[NDArray[np.floating[Any]]],
+    threshold: float | None = None,
 ) -> ScoredExamples | None:
-    """`examples` and `data` are the same ones, before and after encoding; `logits` in their order.
+    """`examples` and `data` are the same ones, before and after encoding; `logits` in their order. The
+    `threshold` is that of a multilabel model.
 
     None for the loss, and where the metric is missing.
     """
     if task.kind is TaskKind.NER:
         parts = _of_mentions(task.metric, data, logits, labels)
+    elif task.kind is TaskKind.MULTILABEL:
+        assert threshold is not None
+        shares = probabilities(np.stack(logits))
+        parts = _of_labels(task.metric, np.array(data.labels, dtype=bool), shares, threshold)
     else:
         parts = _of_classes(task, labels, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
@@ -166,6 +174,21 @@ def _of_classes(
     return _ratio(task.metric, right * gold_positive, predicted_positive, gold_positive)
 
 
+def _of_labels(metric: MetricName, gold: NDArray[np.bool_], shares: Floats, threshold: float) -> Parts | None:
+    """Return the parts of each example; `gold` and `shares` are (examples, labels)."""
+    predicted, each = shares >= threshold, np.ones(len(gold))
+    if metric is MetricName.MICRO_F1:
+        counts = (2.0 * (gold & predicted), gold.astype(np.float64) + predicted)
+        return counts[0].sum(axis=1), counts[1].sum(axis=1)
+    if metric is MetricName.MACRO_F1:
+        occurs = (gold | predicted).any(axis=0)
+        return (_mean_f1(gold[:, occurs], predicted[:, occurs]), each) if occurs.any() else None
+    if metric is MetricName.MACRO_AUROC and not (gold.all(axis=0) | ~gold.any(axis=0)).any():
+        areas = [_area(gold[:, index], shares[:, index]) for index in range(gold.shape[1])]
+        return np.mean(areas, axis=0), each
+    return None
+
+
 def _positive(task: TaskSpec, labels: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return whether each class counts as positive: for a relation all but the negative one, else the one
     that the task names."""
@@ -183,12 +206,15 @@ def _classes(
 
 
 def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
-    is_gold, is_predicted = _classes(gold, predicted)
+    return _mean_f1(*_classes(gold, predicted))
+
+
+def _mean_f1(is_gold: NDArray[np.bool_], is_predicted: NDArray[np.bool_]) -> Floats:
     correct, both = 2.0 * (is_gold & is_predicted), is_gold.astype(np.float64) + is_predicted
     sizes = both.sum(axis=0)
     scores = correct.sum(axis=0) / sizes
     effects: Floats = ((correct - scores * both) / sizes).sum(axis=1)
-    values: Floats = scores.mean() + len(gold) / is_gold.shape[1] * effects
+    values: Floats = scores.mean() + len(is_gold) / is_gold.shape[1] * effects
     return values
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
@@ -21,9 +20,11 @@ from workers.batches import FlatSplit, Rows, by_length
 from workers.contributions import scored_examples
 from workers.data.examples import Example
 from workers.distributed.ranks import ALONE, Ranks
-from workers.metrics import score_sequences, score_subwords, score_tags
+from workers.losses import summed_loss
+from workers.metrics import score_labels, score_sequences, score_subwords, score_tags
 from workers.models.masks import padding_known
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
+from workers.thresholds import best_threshold, probabilities
 
 # A model that cannot rank has an AUROC of one half.
 AUROC_MARGIN = 0.02
@@ -38,12 +39,14 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`collapsed`: one class for everything, or an AUROC near one half (`is_collapsed`). `examples`: what
-    each document adds to the score, where this was requested and is defined."""
+    """`collapsed`: one answer to everything, or an AUROC near one half (`is_collapsed`). `examples`: what
+    each document adds to the score, where this was requested and is defined. `threshold`: the probability
+    from which a multilabel model gave a label."""
 
     metrics: Metrics
     collapsed: bool
     examples: ScoredExamples | None = None
+    threshold: float | None = None
 
 
 def evaluate(
@@ -56,11 +59,12 @@ def evaluate(
     batch_size: int,
     ranks: Ranks = ALONE,
     examples: Sequence[Example] | None = None,
+    threshold: float | None = None,
 ) -> Evaluation:
-    """Return all metrics of the task's kind, and the mean cross-entropy per example (per word for ner). The
-    ranks share the batches, and all get the answer that a single one would get. `flat` is `data` on the
-    device; with `examples`, those that it encodes, also what each of their documents adds to the task's
-    metric.
+    """Return all metrics of the task's kind, and the mean loss per example (per word for ner). The ranks
+    share the batches, and all get the answer that a single one would get. `flat` is `data` on the device;
+    with `examples`, those that it encodes, also what each of their documents adds to the task's metric. The
+    `threshold` is that of a multilabel model; None: the best one for `data`, which is then dev.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
@@ -70,6 +74,11 @@ def evaluate(
         scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
         if data.repeated:
             scores |= score_subwords(*decode_subwords(data, logits, labels))
+    elif task.kind is TaskKind.MULTILABEL:
+        gold, shares = np.array(data.labels, dtype=bool), probabilities(np.stack(logits))
+        threshold = best_threshold(task.metric, gold, shares) if threshold is None else threshold
+        scores = score_labels(gold, shares >= threshold, shares)
+        one_class = _one_set(gold, shares >= threshold)
     else:
         gold, answers = np.array(data.labels), np.stack(logits)
         scores = score_sequences(
@@ -81,12 +90,14 @@ def evaluate(
         mean_loss = MetricValue(value=loss / targets)
     else:
         mean_loss = MetricValue(missing="there is no word to label")
-    document_scores = None if examples is None else scored_examples(task, labels, examples, data, logits)
-    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores)
+    document_scores = None
+    if examples is not None:
+        document_scores = scored_examples(task, labels, examples, data, logits, threshold)
+    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores, threshold)
 
 
 def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> tuple[list[Any], float]:
-    """Return the logits in the order of the examples, and the summed cross-entropy of their targets."""
+    """Return the logits in the order of the examples, and the summed loss of their targets."""
     model.eval()
     batches = examples.rows(by_length(examples.lengths, batch_size))
     answers, losses = [], []
@@ -112,13 +123,11 @@ def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> 
 
 
 def _answer(model: Any, examples: FlatSplit, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Return the logits of a batch, and on the device their summed cross-entropy."""
+    """Return the logits of a batch, and on the device their summed loss."""
     batch = examples.batch(rows)
     with padding_known(batch.padded, batch.labels.device):
         answered = model(**batch.inputs).logits.float()
-    targets = batch.labels.flatten()
-    loss = cross_entropy(answered.flatten(0, -2), targets, ignore_index=IGNORED, reduction="sum")
-    return answered.cpu(), loss
+    return answered.cpu(), summed_loss(examples.objective, answered, batch.labels)
 
 
 def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:
@@ -138,8 +147,9 @@ def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
     """Return whether the model gives one answer to everything.
 
     ner and relation: nothing was found while there is something to find. classification: `one_class`, that is
-    one class was predicted while there are several; but where the task is measured by AUROC, what counts is
-    that it is within 0.02 of one half, or within 0.1 with one class predicted.
+    one class was predicted while there are several; multilabel: likewise, one set of labels. But where the
+    task is measured by AUROC, what counts is that it is within 0.02 of one half, or within 0.1 with one
+    answer to everything.
     """
     if task.kind is TaskKind.NER:
         return _found_nothing(metrics, MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL)
@@ -154,6 +164,11 @@ def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
 def _found_nothing(metrics: Metrics, precision: MetricName, recall: MetricName) -> bool:
     """Return whether nothing was predicted (no precision) though there was something to find (a recall)."""
     return metrics[precision].value is None and metrics[recall].value is not None
+
+
+def _one_set(gold: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> bool:
+    """Return whether all examples get the same labels, though they have different ones."""
+    return bool((predicted == predicted[0]).all() and not (gold == gold[0]).all())
 
 
 def _one_class(gold: NDArray[np.integer[Any]], logits: NDArray[np.floating[Any]]) -> bool:

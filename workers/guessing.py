@@ -1,7 +1,8 @@
 """What guessing gives on the test part: the score of a model that knows how often each class is, and no text.
 
-It gives one answer to everything: no entity for ner, and else the commonest class of train (of equals the
-first label), with the shares of train as its probabilities. A trained model that scores no better has learnt
+It gives one answer to everything: no entity for ner; for multilabel the labels that score best on train when
+all texts get them; and else the commonest class of train (of equals the first label), with the shares of
+train as its probabilities. A trained model that scores no better has learnt
 nothing of use, and a trial that collapsed leaves its user with this.
 """
 
@@ -11,12 +12,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.data.examples import Example, Text
-from workers.metrics import score_sequences
+from workers.metrics import score_labels, score_sequences
+from workers.tasks import given_labels
+from workers.thresholds import best_threshold
 
 _OF_MENTIONS = (MetricName.ENTITY_F1, MetricName.ENTITY_RECALL, MetricName.SUBWORD_F1)
 
@@ -26,6 +30,8 @@ def guessing(
 ) -> dict[MetricName, float]:
     """Return the score on each metric that is defined, as it is read (the loss is one). A class that train
     lacks counts as seen once, as does each other one besides."""
+    if task.kind is TaskKind.MULTILABEL:
+        return _same_labels(task.metric, given_labels(train, labels), given_labels(test, labels))
     train_classes, test_classes = _classes(train), _classes(test)
     if not test_classes:
         return {}
@@ -42,6 +48,20 @@ def guessing(
         task.kind, labels, task.negative_label, gold, answers, positive_label=task.positive_label
     )
     return {name: metric.value for name, metric in scores.items() if metric.value is not None} | loss
+
+
+def _same_labels(
+    metric: MetricName, train: NDArray[np.bool_], test: NDArray[np.bool_]
+) -> dict[MetricName, float]:
+    """Return the scores of one set of labels for all texts. `train` and `test`: (examples, labels)."""
+    if not len(test):
+        return {}
+    shares = (train.sum(axis=0) + 1.0) / (len(train) + 2.0)
+    threshold = best_threshold(metric, train, np.broadcast_to(shares, train.shape))
+    answers = np.broadcast_to(shares, test.shape)
+    loss = -np.where(test, np.log(answers), np.log1p(-answers)).mean()
+    scores = score_labels(test, answers >= threshold, answers)
+    return {n: m.value for n, m in scores.items() if m.value is not None} | {MetricName.LOSS: float(loss)}
 
 
 def _classes(examples: Sequence[Example]) -> list[str]:

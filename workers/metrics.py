@@ -6,7 +6,8 @@ negative one, and apart from them with it; areas as for classification, the nega
 as the study tables them. classification: macro-F1 over the classes that occur in the gold or
 predicted labels (as in scikit-learn), the same weighted by the gold size of the classes, micro-F1, accuracy,
 Cohen's kappa, and the mean of the one-versus-rest areas under the ROC curve; precision, recall and F1 of the
-positive class, where the task names one.
+positive class, where the task names one. multilabel: micro F1 over all pairs of an example and a label, the
+mean F1 of the labels that occur in the gold or predicted ones, and the mean of the areas of the labels.
 
 Beside these, for ner, the score of Taylor et al. 2024: spans of sub-words that each repeat the tag of their
 word, in the lenient mode of seqeval. "B-x B-x" on the sub-words of one word counts as two entities there: the
@@ -84,6 +85,23 @@ def score_sequences(
         MetricName.COHENS_KAPPA: _kappa(gold, predicted),
         MetricName.MACRO_AUROC: _macro_auroc(labels, gold, logits),
         **_of_one_class(labels, positive_label, gold, predicted),
+    }
+
+
+def score_labels(
+    gold: NDArray[np.bool_], predicted: NDArray[np.bool_], shares: NDArray[np.float64]
+) -> Metrics:
+    """Return the scores of any number of labels per example. All: (examples, labels); `shares` are
+    probabilities."""
+    correct, sizes = (gold & predicted).sum(axis=0), gold.sum(axis=0) + predicted.sum(axis=0)
+    micro = _precision_recall_f1(int(correct.sum()), int(predicted.sum()), int(gold.sum()))[2]
+    macro, occurs = micro, sizes > 0
+    if occurs.any():
+        macro = MetricValue(value=float(np.mean(2 * correct[occurs] / sizes[occurs])))
+    return {
+        MetricName.MICRO_F1: micro,
+        MetricName.MACRO_F1: macro,
+        MetricName.MACRO_AUROC: _auroc_of_labels(gold, shares),
     }
 
 
@@ -165,4 +183,15 @@ def _macro_auroc(
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     shares = shifted / shifted.sum(axis=-1, keepdims=True)
     areas = [roc_auc_score(gold == index, shares[:, index]) for index in range(len(labels))]
+    return MetricValue(value=float(np.mean(areas)))
+
+
+def _auroc_of_labels(gold: NDArray[np.bool_], shares: NDArray[np.float64]) -> MetricValue:
+    """Return the mean over labels of the area under the ROC curve of its probabilities."""
+    one_sided = int((gold.all(axis=0) | ~gold.any(axis=0)).sum())
+    if one_sided:
+        return MetricValue(
+            missing=f"{one_sided} of the {gold.shape[1]} labels have no example, or no other one"
+        )
+    areas = [roc_auc_score(gold[:, index], shares[:, index]) for index in range(gold.shape[1])]
     return MetricValue(value=float(np.mean(areas)))

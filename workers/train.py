@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.metrics import quality
@@ -23,20 +22,20 @@ from orchestrator.contracts.vocabulary import Phase
 from workers.batches import FlatSplit, Rows, epoch_batches
 from workers.checkpoint import Checkpoint, Progress, Weights, clone_weights, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
-from workers.class_weights import balanced_weights
+from workers.class_weights import weights_of
 from workers.distributed.ranks import ALONE, Ranks
 from workers.distributed.sharding import prepare, sharded_state, sync_gradients
 from workers.distributed.spreading import shard_model
 from workers.evaluate import DivergedError, evaluate
 from workers.inputs import TaskData
 from workers.learning_curve import Scored
+from workers.losses import summed_loss
 from workers.metering.gauges import merge_measurements
 from workers.metering.meter import Meter, Work, add_phases, parse_work, plain_work
 from workers.methods import Adapted
 from workers.models.masks import padding_known
 from workers.runtime.records import EventLog, is_superseded
 from workers.schedule import Budget, steps_of_an_epoch
-from workers.tasks import IGNORED
 
 _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device
 
@@ -93,7 +92,7 @@ def train(
         start.restore_sharded_state(model, optimiser, ctx.ranks)
     examples, dev = (FlatSplit(d, data.pad, ctx.accelerator.device) for d in (data.train, data.dev))
     if recipe.class_weights is not None:
-        examples.weigh(balanced_weights(data.train.labels, len(data.labels)))
+        examples.weigh(weights_of(data.train, len(data.labels)))
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
@@ -178,10 +177,8 @@ def optimiser_step(
         part, last = mine[first : first + size], first + size >= longest
         passed = examples.batch(part or batch[:1])
         with sync_gradients(accelerator, model, last), padding_known(passed.padded, accelerator.device):
-            logits = model(**passed.inputs).logits.float().flatten(0, -2)
-            labels = passed.labels.flatten()
-            weights = examples.class_weights
-            loss = cross_entropy(logits, labels, weights, ignore_index=IGNORED, reduction="sum") / targets
+            logits, weights = model(**passed.inputs).logits.float(), examples.class_weights
+            loss = summed_loss(examples.objective, logits, passed.labels, weights) / targets
             loss = loss if part else 0 * loss
             total += loss.detach()
             summed = loss * ranks.count  # the gradients of the ranks are averaged
@@ -206,6 +203,7 @@ def score_dev(
     best = best_so_far is None or (score is not None and score > best_so_far)
     if best:
         progress.best_step, progress.best_quality, progress.best_metrics = progress.step, score, metrics
+        progress.best_threshold = evaluation.threshold
     scored = Scored(progress.step, ctx.train_seconds(), score, evaluation.collapsed)
     progress.curve.append(scored)
     ctx.log.write(

@@ -163,7 +163,8 @@ def run_trial(
 
     meter.enter(Phase.TEST)
     load_trained_weights(adapted.model, best)
-    scores = _score(order, machine, adapted, data, examples.splits[Split.TEST])
+    threshold = records.progress.best_threshold
+    scores = _score(order, machine, adapted, data, examples.splits[Split.TEST], threshold)
     yield (records := replace(records, scores=scores))
     gauges.compare(machine.ranks)
     if machine.ranks.count == 1 and not order.resources.shares_a_gpu:
@@ -268,7 +269,12 @@ def _check_encoded(order: AttemptOrder, data: TaskData, counted: Counted) -> Non
 
 
 def _score(
-    order: AttemptOrder, machine: _Machine, adapted: Adapted, data: TaskData, examples: Sequence[Example]
+    order: AttemptOrder,
+    machine: _Machine,
+    adapted: Adapted,
+    data: TaskData,
+    examples: Sequence[Example],
+    threshold: float | None,
 ) -> ScoreRecord:
     tested = evaluate(
         adapted.model,
@@ -279,6 +285,7 @@ def _score(
         batch_size=order.evaluation_size,
         ranks=machine.ranks,
         examples=examples,
+        threshold=threshold,
     )
     return ScoreRecord(tested.metrics, tested.examples)
 

@@ -26,6 +26,10 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import Problem
 
 UNSET = "is set nowhere"
+_OF_SEVERAL_CLASSES = {
+    TaskKind.NER: "a ner sentence has none",
+    TaskKind.MULTILABEL: "a multilabel text has any number of labels",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,9 @@ def _by_rules(
 def _refusal(cell: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
     """Return why the cell could not run, or would not do what its recipe says; None if it can."""
     settings, recipe, task = cell.variant.spec.settings, cell.recipe, cell.task.spec
-    if recipe.train_rows_per_class is not None and task.kind is TaskKind.NER:
-        return "train_rows_per_class counts examples of a class, and a ner sentence has none: use train_rows"
+    if recipe.train_rows_per_class is not None and task.kind in _OF_SEVERAL_CLASSES:
+        example = _OF_SEVERAL_CLASSES[task.kind]
+        return f"train_rows_per_class counts examples of a class, and {example}: use train_rows"
     if recipe.class_weights is not None and task.kind is TaskKind.NER:
         return "class_weights weighs rows by their class, and a ner sentence has none"
     if settings.needs_planned_steps and recipe.train_seconds is not None:

@@ -125,7 +125,8 @@ def _absent(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Itera
     if absent:
         ner = task.kind is TaskKind.NER
         total = [c.classes for c in absent[:1]]
-        classes = f"{absent[0].classes} {_one(total, 'entity types' if ner else 'classes')}"
+        noun = {TaskKind.NER: "entity types", TaskKind.MULTILABEL: "labels"}.get(task.kind, "classes")
+        classes = f"{absent[0].classes} {_one(total, noun)}"
         what = "mention" if ner else "row"
         after = ", where no model can learn from one" if split is Split.TRAIN else ""
         count = [c.absent_classes for c in absent]

@@ -36,6 +36,10 @@ class ColumnLook(Record):
     sizes: tuple[NonNegativeInt, ...] | None = Field(
         None, description="rows per value, the largest first; None unless the values can be names of classes"
     )
+    label_sizes: tuple[NonNegativeInt, ...] | None = Field(
+        None, description="rows per label, the largest first, of lists or of texts with several labels"
+    )
+    label_separator: str | None = Field(None, description="what is between the labels of a text")
     numbered: NonNegativeInt | None = Field(
         None, description="how many values there are, if they are 0, 1, 2, … without a gap"
     )

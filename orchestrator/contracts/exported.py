@@ -29,6 +29,7 @@ class ModelUse(Record):
 
     kind: TaskKind
     labels: tuple[str, ...]  # by class id
+    threshold: float | None = None  # multilabel: the probability from which a label is given
     paired: bool = False  # it takes two texts
     max_length: PositiveInt  # tokens; longer texts are cut
     backbone: BackboneSpec  # its weights are a hub's, or the folder `base` of the export

@@ -38,6 +38,7 @@ class MetricInfo(Record):
 
 
 _NER, _REL, _CLS = (TaskKind.NER,), (TaskKind.RELATION,), (TaskKind.CLASSIFICATION,)
+_MULTI = (TaskKind.MULTILABEL,)
 
 METRICS: dict[MetricName, MetricInfo] = {
     MetricName.ENTITY_F1: MetricInfo(
@@ -60,8 +61,8 @@ METRICS: dict[MetricName, MetricInfo] = {
     MetricName.MICRO_F1_WITH_NEGATIVE: MetricInfo(
         title="micro F1 with the negative class", higher_is_better=True, kinds=_REL
     ),
-    MetricName.MACRO_F1: MetricInfo(title="macro F1", higher_is_better=True, kinds=_CLS),
-    MetricName.MICRO_F1: MetricInfo(title="micro F1", higher_is_better=True, kinds=_CLS),
+    MetricName.MACRO_F1: MetricInfo(title="macro F1", higher_is_better=True, kinds=(*_CLS, *_MULTI)),
+    MetricName.MICRO_F1: MetricInfo(title="micro F1", higher_is_better=True, kinds=(*_CLS, *_MULTI)),
     MetricName.ACCURACY: MetricInfo(title="accuracy", higher_is_better=True, kinds=_CLS),
     MetricName.WEIGHTED_F1: MetricInfo(title="F1 weighted by class size", higher_is_better=True, kinds=_CLS),
     MetricName.COHENS_KAPPA: MetricInfo(title="Cohen's kappa", higher_is_better=True, kinds=_CLS),
@@ -73,12 +74,12 @@ METRICS: dict[MetricName, MetricInfo] = {
         title="recall of the positive class", higher_is_better=True, kinds=_CLS
     ),
     MetricName.MACRO_AUROC: MetricInfo(
-        title="macro AUROC (one versus rest)", higher_is_better=True, kinds=(*_CLS, *_REL)
+        title="macro AUROC (one versus rest)", higher_is_better=True, kinds=(*_CLS, *_REL, *_MULTI)
     ),
     MetricName.LOSS: MetricInfo(
         title="mean loss",
         higher_is_better=False,
-        kinds=(TaskKind.CLASSIFICATION, TaskKind.NER, TaskKind.RELATION),
+        kinds=tuple(TaskKind),
     ),
 }
 
@@ -89,6 +90,7 @@ PRIMARY: dict[TaskKind, MetricName] = {
     TaskKind.NER: MetricName.ENTITY_F1,
     TaskKind.RELATION: MetricName.POSITIVE_MICRO_F1,
     TaskKind.CLASSIFICATION: MetricName.MACRO_F1,
+    TaskKind.MULTILABEL: MetricName.MICRO_F1,
 }
 
 

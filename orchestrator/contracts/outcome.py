@@ -103,6 +103,7 @@ class Outcome(Record):
     metric: MetricName
     test: dict[MetricName, MetricValue] = Field(default_factory=dict)
     dev: dict[MetricName, MetricValue] = Field(default_factory=dict)  # at the best checkpoint
+    threshold: float | None = None  # multilabel: the probability from which a label is given, chosen on dev
     best_step: NonNegativeInt | None = None
     signature: Signature | None = None  # how dev went; None where it was scored too seldom to say
     steps: NonNegativeInt = 0  # optimiser steps, inherited ones included

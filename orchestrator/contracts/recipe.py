@@ -58,7 +58,7 @@ class Recipe(Record):
     dev_rows: PositiveInt | None = Field(None, description="cap on dev examples; test is always scored whole")
     class_weights: Literal["balanced"] | None = Field(
         None,
-        description="balanced: rows of rare classes count for more in the loss; not for ner tasks",
+        description="balanced: rare classes and labels count for more in the loss; not for ner tasks",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",

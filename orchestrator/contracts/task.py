@@ -24,6 +24,7 @@ def _below_data_dir(name: str) -> str:
 
 
 DataPath = Annotated[str, AfterValidator(_below_data_dir)]
+LabelSeparator = Annotated[str, Field(min_length=1, max_length=3)]
 # Several files of a split are read one after another. A format of whole corpora takes directories and .tar.gz
 # archives as well as files.
 Files = dict[Split, Annotated[tuple[DataPath, ...], Field(min_length=1)]]
@@ -143,7 +144,8 @@ class ArrowReader(Record):
     For ner `tokens` and `tags` are columns; else `text` and `label`. Labels that are numbers are named by
     `names` in order, else by the data set's own class names, and tags also by the folder `info` beside it.
     Rows of one `id` (a document's, or a patient's) stay together under `hold_out`, and count as one document.
-    Without it `hold_out` parts train by the text of a row.
+    Without it `hold_out` parts train by the text of a row. The labels of a multilabel row: as of a CSV or
+    JSON-lines file.
     """
 
     format: Literal["arrow", "parquet"] = "arrow"
@@ -153,6 +155,8 @@ class ArrowReader(Record):
     text: str = "text"
     second_text: str | None = None
     label: str = "label"
+    label_separator: LabelSeparator | None = None
+    label_columns: tuple[str, ...] = ()  # instead of `label`
     id: str | None = None  # column, of text or whole numbers
     names: tuple[str, ...] = ()
     hold_out: HoldOut | None = None
@@ -160,6 +164,9 @@ class ArrowReader(Record):
 
 class TableReader(Record):
     """A CSV or JSON-lines file with a text column and a label column.
+
+    The labels of a multilabel row: a list in its `label`, a text there with `label_separator` between the
+    labels, or one column of 0 and 1 for each label, named like it (`label_columns`). A row may have none.
 
     Rows of one `id` (a document's, or a patient's) stay together under `hold_out`, and count as one document.
     Without it `hold_out` parts train by the texts of a row, for relations by its sentence where that is
@@ -171,7 +178,9 @@ class TableReader(Record):
     separator: Separator | None = None  # csv; None: that of a first line `sep=;`, else a comma
     text: str  # column
     second_text: str | None = None  # column, sentence-pair tasks
-    label: str  # column
+    label: str | None = None  # column
+    label_separator: LabelSeparator | None = None  # multilabel: what stands between the labels of a row
+    label_columns: tuple[str, ...] = ()  # multilabel: columns of 0 and 1, instead of `label`
     id: str | None = None  # column, of text or whole numbers
     hold_out: HoldOut | None = None
     merge: dict[str, str] = Field(default_factory=dict)  # label in the file -> label of the task
@@ -204,7 +213,7 @@ Reader = Annotated[
 class TaskSpec(Record):
     name: str
     title: str = Field(description="what is predicted, in a few words")
-    kind: TaskKind = Field(description="classification, ner or relation")
+    kind: TaskKind = Field(description="classification, multilabel, ner or relation")
     domain: str = Field(description="what its texts are, say clinical, biomedical or general")
     reader: Reader = Field(description="a mapping with format, files, and the columns of its format")
     # Other layouts of the same corpus. The first one whose files are in the data directory takes the place of

@@ -11,9 +11,17 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Problem
 
 if TYPE_CHECKING:
-    from orchestrator.contracts.task import HoldOut, MimicNotesReader, PubtatorReader, Reader, TaskSpec
+    from orchestrator.contracts.task import (
+        ArrowReader,
+        HoldOut,
+        MimicNotesReader,
+        PubtatorReader,
+        Reader,
+        TableReader,
+        TaskSpec,
+    )
 
-_TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)
+_TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL)
 _HAS_COLUMNS = ("arrow", "csv", "jsonl", "parquet")
 _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds of task it gives examples for
     "arrow": tuple(TaskKind),
@@ -143,6 +151,8 @@ def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
         yield Problem.of_key(f"{key}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
         yield from _pairs(key, reader)
+    elif reader.format in ("arrow", "csv", "jsonl", "parquet"):
+        yield from _label_column(task, key, reader)
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
         yield Problem.of_key(f"{key}.separator", problem, "remove it, or set format: csv")
@@ -157,6 +167,36 @@ def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
         yield Problem.of_key(f"{key}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
+
+
+def _label_column(task: TaskSpec, key: str, reader: TableReader | ArrowReader) -> Iterator[Problem]:
+    """Where the labels of a row are: in one column, or for multilabel tasks in several."""
+    if task.kind is not TaskKind.MULTILABEL:
+        for name in ("label_separator", "label_columns"):
+            if value := getattr(reader, name):
+                problem = f"belongs to multilabel tasks, and this is a {task.kind} task, got {value!r}"
+                yield Problem.of_key(f"{key}.{name}", problem, "remove it, or set kind: multilabel")
+        if reader.label is None:
+            yield Problem.of_key(f"{key}.label", "is missing", "name the column of the label")
+        return
+    in_table, columns = reader.format in ("csv", "jsonl"), reader.label_columns
+    if columns:
+        if in_table and reader.label is not None:
+            problem = f"expected label or label_columns, got both, label {reader.label!r}"
+            yield Problem.of_key(f"{key}.label", problem, "remove one of the two")
+        if reader.label_separator is not None:
+            problem = f"belongs to `label`, got {reader.label_separator!r} with label_columns"
+            yield Problem.of_key(f"{key}.label_separator", problem, "remove it")
+        for name, count in Counter(columns).items():
+            if count > 1:
+                problem = f"{name!r} is listed {count} times"
+                yield Problem.of_key(f"{key}.label_columns", problem, "remove the duplicate")
+    elif reader.label is None:
+        fix = "name the column of the labels, or under label_columns one column of 0 and 1 for each label"
+        yield Problem.of_key(f"{key}.label", "is missing", fix)
+    elif reader.format == "csv" and reader.label_separator is None:
+        fix = 'name what stands between the labels of a row, say ";"'
+        yield Problem.of_key(f"{key}.label_separator", "is missing", fix)
 
 
 def _pairs(key: str, reader: PubtatorReader) -> Iterator[Problem]:

@@ -15,7 +15,13 @@ def unread_task(kind: TaskKind, **fields: Any) -> TaskSpec:
     reader = (
         ConllReader(files=_FILES)
         if kind is TaskKind.NER
-        else TableReader(format="csv", files=_FILES, text="text", label="label")
+        else TableReader(
+            format="csv",
+            files=_FILES,
+            text="text",
+            label="label",
+            label_separator=";" if kind is TaskKind.MULTILABEL else None,
+        )
     )
     negative = "none" if kind is TaskKind.RELATION else None
     return TaskSpec(kind=kind, reader=reader, negative_label=negative, **fields)

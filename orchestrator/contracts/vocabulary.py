@@ -9,6 +9,7 @@ class TaskKind(StrEnum):
     CLASSIFICATION = "classification"
     NER = "ner"
     RELATION = "relation"
+    MULTILABEL = "multilabel"  # any number of labels for a text
 
 
 class Sensitivity(StrEnum):

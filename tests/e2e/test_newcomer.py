@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from workshop import Workshop
 
-KINDS = ("letters.csv", "drugs.tsv", "causes.jsonl")
+KINDS = ("letters.csv", "drugs.tsv", "causes.jsonl", "codes.csv")
+METRICS = ("macro_f1", "entity_f1", "positive_micro_f1", "micro_f1")
 FAST = ("methods=full", "seeds=1", "recipe.epochs=1", "domains=general", "concurrency=1")
 
 
@@ -32,14 +33,21 @@ def causes() -> Iterator[str]:
         yield json.dumps({"sentence": f"{words} @drug$ {verb} @complaint$ .", "relation": label})
 
 
+def codes() -> Iterator[str]:
+    yield "patient,letter,codes"
+    for n in range(80):
+        given = [code for code, every in {"I10": 2, "E11": 3, "J45": 5}.items() if n % every == 0]
+        yield f"P{n // 2},Invented letter {n} about {' and '.join(given) or 'nothing'},{'|'.join(given)}"
+
+
 def write_files(root: Path) -> None:
-    for name, content in zip(KINDS, (letters(), drugs(), causes()), strict=True):
+    for name, content in zip(KINDS, (letters(), drugs(), causes(), codes()), strict=True):
         (root / name).write_text("\n".join(content) + "\n")
 
 
 @pytest.mark.parametrize(
     ("file", "metric"),
-    list(zip(KINDS, ("macro_f1", "entity_f1", "positive_micro_f1"), strict=True)),
+    list(zip(KINDS, METRICS, strict=True)),
     ids=KINDS,
 )
 def test_a_file_of_ones_own_becomes_a_frontier(

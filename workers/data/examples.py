@@ -34,11 +34,20 @@ class Text:
     unit: Unit = Unit.DOCUMENT
 
 
+@dataclass(frozen=True, repr=False)
+class MultilabelText(Text):
+    """A text, or a pair of texts, with any number of labels; the inherited single `label` is empty."""
+
+    labels: tuple[str, ...] = ()
+
+
 Example = Tokens | Text
 
 
 def labels_of(example: Example) -> list[str]:
-    """Return the label of a text, or the entity type of each mention."""
+    """Return the label of a text, the labels of a multilabel one, or the entity type of each mention."""
+    if isinstance(example, MultilabelText):
+        return list(example.labels)
     if isinstance(example, Text):
         return [example.label]
     return [tag[2:] for tag in example.tags if tag.startswith("B-")]

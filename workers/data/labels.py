@@ -48,7 +48,7 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
         problem = f"train has {len(foreign)} labels that `labels` does not hold"
         raise DataError(f"task {task.name}", None, problem, "add them to `labels`, or correct the data")
     if len(counts) < (1 if task.kind is TaskKind.NER else 2):
-        problem = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
+        problem = _too_few(task, len(counts))
         raise DataError(f"task {task.name}", None, problem, "check the label column or entity types")
     if text is not None:
         raise text
@@ -58,6 +58,14 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
     if task.kind is not TaskKind.NER:
         return task.labels or tuple(sorted(counts))
     return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or counts) for prefix in "BI"))
+
+
+def _too_few(task: TaskSpec, classes: int) -> str:
+    if task.kind is TaskKind.NER:
+        return "train has no mention"
+    if task.kind is TaskKind.MULTILABEL:
+        return "train has one label only" if classes else "no row of train has a label"
+    return "train has one class only"
 
 
 def text_for_labels(task: TaskSpec, counts: Mapping[str, int]) -> DataError | None:

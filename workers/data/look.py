@@ -17,8 +17,9 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import json_value, lines, read_text
-from workers.data.labels import doubt_about_labels, is_identifying
+from workers.data.labels import is_identifying
 from workers.data.look_conll import look_at_conll, tags_of_words
+from workers.data.look_labels import class_sizes, several_labels
 from workers.data.masked import marks_a_pair
 from workers.data.readers.arrow_folder import ArrowFolder
 from workers.data.readers.columns import Columns
@@ -129,12 +130,20 @@ def _column(name: str, values: Sequence[Any]) -> ColumnLook:
         lists = [value for value in values if isinstance(value, list)]
         lengths = sorted(map(len, lists)) or [0]
         tags = tags_of_words(item for value in lists for item in value)
+        items = _texts([item for value in lists for item in value])
         return ColumnLook(
-            name=name, filled=len(lists), distinct=0, lists=True, tags=tags, **_lengths(lengths)
+            name=name,
+            filled=len(lists),
+            distinct=len(items),
+            lists=True,
+            tags=tags,
+            label_sizes=None if tags else class_sizes(items),
+            **_lengths(lengths),
         )
     texts = _texts(values)
     lengths = sorted(len(text.split()) for text in texts.elements()) or [0]
-    sizes = None if len(texts) < 2 or doubt_about_labels(texts) else sorted(texts.values(), reverse=True)
+    sizes = class_sizes(texts)
+    separator, label_sizes = several_labels(texts)
     negative = [text for text in texts if text.casefold().replace("-", "_").replace(" ", "_") in _NEGATIVE]
     whole = all(isinstance(value, int) for value in values) and set(texts) == {*map(str, range(len(texts)))}
     marked = sum(count for text, count in texts.items() if marks_a_pair(text))
@@ -143,7 +152,9 @@ def _column(name: str, values: Sequence[Any]) -> ColumnLook:
         filled=texts.total(),
         distinct=len(texts),
         marked=marked / max(1, texts.total()),
-        sizes=None if sizes is None else tuple(sizes),
+        sizes=sizes,
+        label_sizes=label_sizes,
+        label_separator=separator,
         numbered=len(texts) if whole else None,
         negative=negative[0] if sizes and len(negative) == 1 else None,
         **_lengths(lengths),

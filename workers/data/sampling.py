@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.errors import ConfigError, Problem
-from workers.data.examples import Example, Text
+from workers.data.examples import Example, MultilabelText, Text, labels_of
 
 _CAP_SEED = "frontier-rows-1"  # a change changes every capped result
 
@@ -18,9 +18,9 @@ def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | Non
     None.
 
     The choice depends only on their order and labels, so every cell and seed gets the same one, and a smaller
-    choice is part of a larger one. With `rows` the first example of each class comes before all others. A
-    class with fewer than `per_class` gives all it has. Raises ConfigError if words carry the labels, because
-    a sentence has no single class.
+    choice is part of a larger one. With `rows` the first example of each class or label comes before all
+    others. A class with fewer than `per_class` gives all it has. Raises ConfigError for sentences and
+    multilabel texts, which have no single class.
     """
     if per_class is not None:
         return [examples[index] for index in _of_each_class(examples, per_class)]
@@ -31,10 +31,9 @@ def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | Non
     followers: list[int] = []
     for index in _shuffled(examples):
         example = examples[index]
-        leads = isinstance(example, Text) and example.label not in seen
-        if isinstance(example, Text):
-            seen.add(example.label)
-        (leaders if leads else followers).append(index)
+        new = {*labels_of(example)} - seen if isinstance(example, Text) else set()
+        seen |= new
+        (leaders if new else followers).append(index)
     return [examples[index] for index in sorted([*leaders, *followers][:rows])]
 
 
@@ -43,9 +42,9 @@ def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:
     chosen = []
     for index in _shuffled(examples):
         example = examples[index]
-        if not isinstance(example, Text):
-            problem = "a sentence of a ner task is of no one class"
-            fix = "set train_rows, which counts sentences"
+        if not isinstance(example, Text) or isinstance(example, MultilabelText):
+            problem = "a sentence of a ner task, or a text of a multilabel task, is of no one class"
+            fix = "set train_rows, which counts sentences or texts"
             raise ConfigError([Problem("recipe", "train_rows_per_class", problem, fix)])
         if counts[example.label] < per_class:
             counts[example.label] += 1

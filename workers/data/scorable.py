@@ -74,6 +74,8 @@ def _copied(counts: SplitCounts) -> Split | None:
 
 def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example]) -> str | None:
     class_sizes = class_counts(examples)
+    if task.kind is TaskKind.MULTILABEL:
+        return _missing_of_labels(task.metric, labels, class_sizes, len(examples))
     if task.metric in _FINDS and not sum(n for name, n in class_sizes.items() if name != task.negative_label):
         noun = "mention" if task.kind is TaskKind.NER else f"row of another class than {task.negative_label}"
         return f"there is nothing to find, as it has no {noun}"
@@ -87,10 +89,25 @@ def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example])
     return None
 
 
+def _missing_of_labels(
+    metric: MetricName, labels: Sequence[str], sizes: Mapping[str, int], rows: int
+) -> str | None:
+    if metric in (MetricName.MICRO_F1, MetricName.MACRO_F1) and not sizes:
+        return "there is nothing to find, as no row has a label"
+    one_sided = [label for label in labels if sizes.get(label, 0) in (0, rows)]
+    if metric is MetricName.MACRO_AUROC and one_sided:
+        names = ", ".join(map(visible, one_sided[:_MOST_NAMES])) + (", …" if one_sided[_MOST_NAMES:] else "")
+        of_labels = f"{len(one_sided)} of the {len(labels)} labels"
+        return f"{of_labels} {'has' if len(one_sided) == 1 else 'have'} no row in it, or all rows ({names})"
+    return None
+
+
 def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
     noun = "mentions" if task.kind is TaskKind.NER else "rows of these classes"
     if task.metric in OF_ONE_CLASS:
         noun = f"rows of {visible(str(task.positive_label))}"
+    elif task.kind is TaskKind.MULTILABEL:
+        noun = "rows with these labels" if task.metric is MetricName.MACRO_AUROC else "rows with labels"
     elif task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
         noun = "rows of the other classes"
     held_out = [f"hold_out.{split}" for split in splits if split in shares_held_out(task.reader)]

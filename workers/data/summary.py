@@ -14,7 +14,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data.copies import repeated_texts
 from workers.data.corpus import Corpus, read_corpus
-from workers.data.examples import Example, Tokens
+from workers.data.examples import Example, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.labels import check_known, class_counts, doubt_about_labels
 from workers.data.near import check_parted
@@ -27,7 +27,8 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     splits included.
 
     All counts cover what the examples hold. `mentions` are counted for ner tasks, `relations` for relation
-    tasks of readers that read relations between mentions. `documents` are those that gave an example; None
+    tasks of readers that read relations between mentions, `unlabelled` examples for multilabel tasks.
+    `documents` are those that gave an example; None
     for CoNLL and for sentences in Arrow, which do not mark them. `skipped` counts malformed records;
     `set_aside` counts sound annotations that the examples cannot hold, or that the definition of the task
     leaves out. `counts` is a SplitCounts, with cuts in words; `caveats` are the sentences about it;
@@ -94,6 +95,8 @@ def _split(task: TaskSpec, examples: Sequence[Example], faults: Faults) -> dict[
     if task.kind is TaskKind.NER:
         types = task.reader.entity_types if isinstance(task.reader, PubtatorReader) else ()
         summary |= {"mentions": dict.fromkeys(sorted(types), 0) | class_counts(examples)}
+    if task.kind is TaskKind.MULTILABEL:
+        summary |= {"unlabelled": sum(not labels_of(example) for example in examples)}
     if task.kind is TaskKind.RELATION and isinstance(task.reader, PubtatorReader | I2b2ConceptReader):
         summary |= {"relations": faults.relations}
     if isinstance(task.reader, ConllReader) or (
@@ -107,5 +110,5 @@ def _labels(examples: Sequence[Example]) -> dict[str, int]:
     """Count the examples by label; for ner count the words by tag."""
     counts: Counter[str] = Counter()
     for example in examples:
-        counts.update(example.tags if isinstance(example, Tokens) else [example.label])
+        counts.update(example.tags if isinstance(example, Tokens) else labels_of(example))
     return dict(sorted(counts.items()))

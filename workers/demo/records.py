@@ -29,6 +29,21 @@ def _labels(task: TaskSpec, notes: Sequence[Note]) -> list[str]:
     return [label for label, _ in zip(cycle(labels), notes, strict=False)]
 
 
+def _label_cells(
+    task: TaskSpec, reader: TableReader | ArrowReader, notes: Sequence[Note]
+) -> dict[str, list[Any]]:
+    """Return the columns that hold the labels of the notes. For multilabel each label is that of every third
+    note."""
+    if task.kind is not TaskKind.MULTILABEL:
+        return {str(reader.label): list(_labels(task, notes))}
+    labels = reader.label_columns or task.labels or OUTCOMES
+    rows = [[label for j, label in enumerate(labels) if (i + j) % 3 == 0] for i in range(len(notes))]
+    if reader.label_columns:
+        return {column: [str(int(column in row)) for row in rows] for column in reader.label_columns}
+    between = reader.label_separator
+    return {str(reader.label): [row if between is None else between.join(row) for row in rows]}
+
+
 def _texts(task: TaskSpec, note: Note) -> tuple[str, str]:
     """Return a text, and a second one for tasks of pairs. The text of a note has line breaks, as real notes
     do."""
@@ -42,15 +57,15 @@ def table_file(task: TaskSpec, reader: TableReader, numbered: Numbered) -> bytes
     """Return one row per note; for a relation task, one sentence with its label."""
     rows = []
     identity = reader.id or "id"
-    labels = _labels(task, [note for _, note in numbered])
-    for (number, note), label in zip(numbered, labels, strict=True):
+    labels = _label_cells(task, reader, [note for _, note in numbered])
+    for index, (number, note) in enumerate(numbered):
         text, second = _texts(task, note)
         row = {identity: str(number), reader.text: text}
         row |= {reader.second_text: second} if reader.second_text else {}
-        rows.append(row | {reader.label: label})
+        rows.append(row | {column: cells[index] for column, cells in labels.items()})
     if reader.format == "jsonl":
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
-    columns = [identity, reader.text, *filter(None, [reader.second_text]), reader.label]
+    columns = [identity, reader.text, *filter(None, [reader.second_text]), *labels]
     separator = CHARACTERS[reader.separator or ","]
     return _csv(columns, [[row[column] for column in columns] for row in rows], separator)
 
@@ -137,7 +152,7 @@ def _rows(task: TaskSpec, reader: ArrowReader, notes: Sequence[Note]) -> dict[st
     columns: dict[str, list[Any]] = {reader.text: [text for text, _ in texts]}
     if reader.second_text:
         columns[reader.second_text] = [second for _, second in texts]
-    return columns | {reader.label: _labels(task, notes)}
+    return columns | _label_cells(task, reader, notes)
 
 
 def _sentences(reader: ArrowReader, notes: Sequence[Note], naming: Naming) -> dict[str, list[Any]]:

@@ -12,11 +12,12 @@ from torch import Tensor
 from orchestrator.contracts.exported import ModelUse
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import FlatSplit, by_length
-from workers.data.examples import Example, Text, Tokens
+from workers.data.examples import Example, MultilabelText, Text, Tokens
 from workers.data.readers.sentences import Span, sentence_spans, word_spans
 from workers.exported.texts import Given
 from workers.models.masks import padding_known
 from workers.tasks import Encoded, encode
+from workers.thresholds import probabilities
 
 _OUTSIDE = "O"
 
@@ -32,7 +33,9 @@ class Answerer:
 
     def answer(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         """Return one record per text, in their order; offsets are characters of the text as it was given."""
-        return self._entities(given) if self.use.kind is TaskKind.NER else self._labels(given)
+        if self.use.kind is TaskKind.NER:
+            return self._entities(given)
+        return self._any_labels(given) if self.use.kind is TaskKind.MULTILABEL else self._labels(given)
 
     def _labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         first = self.use.labels[0]
@@ -44,6 +47,21 @@ class Answerer:
                 {
                     "label": self.use.labels[int(logits.argmax())],
                     "probabilities": dict(zip(self.use.labels, map(_rounded, shares), strict=True)),
+                    "cut": was_cut,
+                }
+            )
+        return records
+
+    def _any_labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        assert self.use.threshold is not None
+        encoded = self._encoded([MultilabelText(g.text, g.second_text, "", str(g.number)) for g in given])
+        records = []
+        for logits, was_cut in zip(self._logits(encoded), encoded.were_cut, strict=True):
+            shares = dict(zip(self.use.labels, probabilities(logits.numpy()).tolist(), strict=True))
+            records.append(
+                {
+                    "labels": [label for label, share in shares.items() if share >= self.use.threshold],
+                    "probabilities": {label: _rounded(share) for label, share in shares.items()},
                     "cut": was_cut,
                 }
             )

@@ -19,6 +19,7 @@ from workers.exported.texts import Given, read_given
 from workers.models.foreign_tokenizers import bounded, reading_seconds
 
 _PASSES = 16  # between two signs of progress
+_BETWEEN = ";"  # the labels of a multilabel answer in CSV
 
 
 def predict(request: PredictRequest) -> Iterator[dict[str, Any]]:
@@ -65,6 +66,7 @@ class _Csv:
 
     def __init__(self, file: TextIO, answerer: Answerer) -> None:
         self._file, self._ner = file, answerer.use.kind is TaskKind.NER
+        self._answer = "labels" if answerer.use.kind is TaskKind.MULTILABEL else "label"
         self._labels, self._begun = answerer.use.labels, False
 
     def write(self, given: Sequence[Given], records: Sequence[dict[str, Any]]) -> None:
@@ -74,13 +76,14 @@ class _Csv:
             key = next(iter(_key(given[0])))
             columns = ["start", "end", "type", "probability"]
             labels = [f"probability of {label}" for label in self._labels]
-            rows.writerow([key, *(columns if self._ner else ["label", "cut", *labels])])
+            rows.writerow([key, *(columns if self._ner else [self._answer, "cut", *labels])])
             self._begun = True
         for each, record in zip(given, records, strict=True):
             [key] = _key(each).values()
             if self._ner:
                 rows.writerows([key, *entity.values()] for entity in record["entities"])
             else:
-                shares = record["probabilities"].values()
-                rows.writerow([key, record["label"], str(record["cut"]).lower(), *shares])
+                shares, answer = record["probabilities"].values(), record[self._answer]
+                answer = answer if isinstance(answer, str) else _BETWEEN.join(answer)
+                rows.writerow([key, answer, str(record["cut"]).lower(), *shares])
         self._file.write(buffer.getvalue())

@@ -43,7 +43,9 @@ def score(request: EvaluateRequest) -> Scored:
             task.kind, examples, use.labels, answerer.tokenizer, use.max_length, repeated=task.paper_scoring
         )
     flat = FlatSplit(data, answerer.tokenizer.pad_token_id, answerer.device)
-    tested = evaluate(answerer.model, data, flat, task, use.labels, batch_size=use.batch_size)
+    tested = evaluate(
+        answerer.model, data, flat, task, use.labels, batch_size=use.batch_size, threshold=use.threshold
+    )
     gpu = answerer.device.type == "cuda"
     return Scored(
         test=tested.metrics,

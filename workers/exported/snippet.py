@@ -26,20 +26,25 @@ model = {model}.eval()
 _SEQUENCE = """\
 text = "{text}"
 inputs = tokenizer(text, truncation=True, max_length={length}, return_tensors="pt")
-with torch.no_grad():
-    probabilities = model(**inputs).logits[0].softmax(-1)
-for number, label in config.id2label.items():
-    print(f"{{label}}: {{probabilities[number]:.3f}}")
 """
 _PAIRS = """\
 text, second = "{text}", "{second}"
 if tokenizer.num_special_tokens_to_add(pair=True) == tokenizer.num_special_tokens_to_add(pair=False):
     second = "\\n" + second  # this tokenizer puts nothing between the two
 inputs = tokenizer(text, second, truncation="longest_first", max_length={length}, return_tensors="pt")
+"""
+_ONE_OF = """\
 with torch.no_grad():
     probabilities = model(**inputs).logits[0].softmax(-1)
 for number, label in config.id2label.items():
     print(f"{{label}}: {{probabilities[number]:.3f}}")
+"""
+_ANY_OF = """\
+with torch.no_grad():
+    probabilities = model(**inputs).logits[0].sigmoid()
+for number, label in config.id2label.items():
+    given = "yes" if probabilities[number] >= {threshold} else "no"
+    print(f"{{label}}: {{given}} ({{probabilities[number]:.3f}})")
 """
 _WORDS = """\
 text = "{text}"
@@ -87,11 +92,19 @@ def usage_program(use: ModelUse, layout: WeightsLayout, *, has_base: bool) -> Pr
         load = _ADAPTER.format(auto=auto, base=_base(use, has_base=has_base), model=model)
     else:
         load = _WHOLE.format(auto=auto)
-    answer = _WORDS if ner else _PAIRS if use.paired else _SEQUENCE
     return Program(
         load="\n".join(lines) + f"\n{load}\n",
-        answer=answer.format(text=_TEXT, second=_PAIR, length=use.max_length),
+        answer=_answer(use),
     )
+
+
+def _answer(use: ModelUse) -> str:
+    if use.kind is TaskKind.NER:
+        template = _WORDS
+    else:
+        reading = _ANY_OF if use.kind is TaskKind.MULTILABEL else _ONE_OF
+        template = (_PAIRS if use.paired else _SEQUENCE) + reading
+    return template.format(text=_TEXT, second=_PAIR, length=use.max_length, threshold=use.threshold)
 
 
 def _base(use: ModelUse, *, has_base: bool) -> str:

@@ -28,6 +28,8 @@ from workers.models.layers import keep_layers
 from workers.models.loading import check_finite, freeze_as, load, stored
 from workers.models.weights import verify
 
+# What transformers calls the tasks whose logits are not those of one class out of several.
+_PROBLEM_TYPES = {TaskKind.MULTILABEL: "multi_label_classification"}
 _READ_IN_SCANS = ("conv1d", "x_proj", "dt_proj", "out_proj")
 
 
@@ -66,7 +68,7 @@ def build(
     tokenizer = load_tokenizer(spec, directory)
     config = _config(spec, directory)
     check_parameters(spec, config, directory)
-    _set_labels(config, labels, tokenizer)
+    _set_labels(config, kind, labels, tokenizer)
     blank = _on_meta(spec, config, kind, len(labels))
     try:
         model, missing = load(
@@ -101,13 +103,15 @@ def build_empty(
     are read. `trained`: the modules that every method trains."""
     tokenizer = load_tokenizer(spec, directory)
     config = _config(spec, directory)
-    _set_labels(config, labels, tokenizer)
+    _set_labels(config, kind, labels, tokenizer)
     model = _on_meta(spec, config, kind, len(labels))
     heads = head_modules(model)
     return Backbone(model, tokenizer, tuple(name for name in trained if name not in heads))
 
 
-def _set_labels(config: Any, labels: tuple[str, ...], tokenizer: Any) -> None:
+def _set_labels(config: Any, kind: TaskKind, labels: tuple[str, ...], tokenizer: Any) -> None:
+    if kind in _PROBLEM_TYPES:
+        config.problem_type = _PROBLEM_TYPES[kind]
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}

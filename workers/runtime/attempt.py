@@ -164,6 +164,7 @@ def _outcome(
         metric=order.trial.task.metric,
         test=scores.metrics if failure is None else {},
         dev=progress.best_metrics,
+        threshold=progress.best_threshold,
         best_step=progress.best_step,
         signature=signature(progress.curve) if failure is None else None,
         steps=progress.step,

@@ -6,6 +6,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,21 @@ from numpy.typing import NDArray
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError, WeightsError
 from workers.data.corpus import mentions_beyond
-from workers.data.examples import Example, Text, Tokens
+from workers.data.examples import Example, MultilabelText, Text, Tokens, labels_of
 
 IGNORED = -100  # the label of a sub-word that takes no part in the loss
 _SPACE = "\u2581"  # how SentencePiece writes one
+
+
+class Objective(StrEnum):
+    """What a row of logits says."""
+
+    ONE_OF = "one_of"  # one class for a text, or for each word
+    ANY_OF = "any_of"  # each label for itself
+
+    @classmethod
+    def of(cls, kind: TaskKind) -> Objective:
+        return cls.ANY_OF if kind is TaskKind.MULTILABEL else cls.ONE_OF
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,12 +37,13 @@ class Encoded:
     """Encoded examples, unpadded, all lists of one length and in the order of the examples.
 
     `labels` holds one id per example, or for ner one per sub-word: the word's at its first sub-word, or at
-    each of them where `repeated`, else IGNORED. `tags` and `places` exist for ner: the gold tag of each word,
-    and the index of its first sub-word, None for a word that was cut off or gave no sub-word.
+    each of them where `repeated`, else IGNORED. For multilabel it holds 1.0 or 0.0 per label of the task.
+    `tags` and `places` exist for ner: the gold tag of each word, and the index of its first sub-word, None
+    for a word that was cut off or gave no sub-word.
     """
 
     input_ids: list[list[int]]
-    labels: list[int] | list[list[int]]
+    labels: list[int] | list[list[int]] | list[list[float]]
     token_type_ids: list[list[int]] | None  # None where the tokenizer makes none
     truncated: int  # examples that were cut to max_length
     mentions_cut: int | None = None  # of ner: those that do not lie whole before the cut
@@ -38,6 +51,7 @@ class Encoded:
     places: list[list[int | None]] = field(default_factory=list)
     repeated: bool = False
     were_cut: list[bool] = field(default_factory=list)  # of texts, each
+    objective: Objective = Objective.ONE_OF
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -67,12 +81,24 @@ def encode(
     if kind is TaskKind.NER:
         sentences = [e for e in examples if isinstance(e, Tokens)]
         return _encode_words(sentences, ids, tokenizer, max_length, repeated)
-    return _encode_texts([e for e in examples if isinstance(e, Text)], ids, tokenizer, max_length)
+    texts = [e for e in examples if isinstance(e, Text)]
+    _check_known({label for example in texts for label in labels_of(example)}, ids)
+    targets: list[Any] = [ids[e.label] for e in texts if not isinstance(e, MultilabelText)]
+    if kind is TaskKind.MULTILABEL:
+        targets = given_labels(texts, labels).astype(float).tolist()
+    return _encode_texts(texts, targets, Objective.of(kind), tokenizer, max_length)
 
 
-def _encode_texts(examples: Sequence[Text], ids: dict[str, int], tokenizer: Any, max_length: int) -> Encoded:
+def given_labels(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether each example has each label: (examples, labels)."""
+    rows = [{*labels_of(example)} for example in examples]
+    return np.array([[label in row for label in labels] for row in rows], dtype=bool)
+
+
+def _encode_texts(
+    examples: Sequence[Text], labels: list[Any], objective: Objective, tokenizer: Any, max_length: int
+) -> Encoded:
     """Of a pair that is too long the longer text is cut first, so that neither one is lost."""
-    _check_known({example.label for example in examples}, ids)
     texts = [example.text for example in examples]
     between = _between(tokenizer)
     seconds = [between + (example.second_text or "") for example in examples]
@@ -81,10 +107,11 @@ def _encode_texts(examples: Sequence[Text], ids: dict[str, int], tokenizer: Any,
     were_cut = _were_cut(batch, len(examples))
     return Encoded(
         input_ids=batch["input_ids"],
-        labels=[ids[example.label] for example in examples],
+        labels=labels,
         token_type_ids=batch.get("token_type_ids"),
         truncated=sum(were_cut),
         were_cut=were_cut,
+        objective=objective,
     )
 
 

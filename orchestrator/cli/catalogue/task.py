@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -115,7 +116,10 @@ _FEW = 10  # units, with which no interval is worth a figure
 def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
     """Yield what a score will be compared with, and how well so many rows of test can measure it."""
     if (floor := _guessing(spec, answer)) is not None:
-        yield f"{METRICS[spec.metric].title} of always answering the commonest class of test: {floor:.3f}"
+        what = "always answering the commonest class of test"
+        if spec.kind is TaskKind.MULTILABEL:
+            what = "always giving the same labels, those that score best on test"
+        yield f"{METRICS[spec.metric].title} of {what}: {floor:.3f}"
     if answer["units"] is None:
         return
     count, unit = answer["units"]
@@ -132,11 +136,25 @@ def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
 
 def _guessing(spec: TaskSpec, answer: dict[str, Any]) -> float | None:
     """Return the score of the best constant answer on test, None for metrics that class sizes do not give."""
-    sizes = answer["splits"].get(Split.TEST, {}).get("labels")
+    test = answer["splits"].get(Split.TEST, {})
+    sizes = test.get("labels")
+    if spec.kind is TaskKind.MULTILABEL and sizes:
+        return _same_labels(spec.metric, sorted(sizes.values(), reverse=True), test["examples"])
     if spec.kind is TaskKind.NER or not sizes or spec.metric not in _BY_SIZES:
         return None
     classes = dict.fromkeys(answer["labels"], 0) | sizes
     return guess(spec, ClassCounts(False, sum(sizes.values()), {}, classes)).scores[spec.metric]
+
+
+def _same_labels(metric: MetricName, sizes: Sequence[int], examples: int) -> float | None:
+    """Return the best score of giving all examples the same labels; `sizes`: examples of each label, the most
+    first."""
+    if metric is MetricName.MICRO_F1:
+        found = accumulate(sizes)
+        return max(2 * right / (k * examples + sum(sizes)) for k, right in enumerate(found, start=1))
+    if metric is MetricName.MACRO_F1:
+        return sum(2 * size / (examples + size) for size in sizes) / len(sizes)
+    return None
 
 
 def counts_of(answer: dict[str, Any]) -> dict[Split, SplitCounts]:
@@ -175,6 +193,8 @@ def _splits_table(answer: dict[str, Any]) -> Table:
         for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
             per_split = (split.get(group, {}).get(name, 0) for split in splits.values())
             table.add_row(f"{title} {name}", *(f"{count:,}" for count in per_split))
+    if any(split.get("unlabelled") is not None for split in splits.values()):
+        table.add_row("without a label", *(f"{split['unlabelled']:,}" for split in splits.values()))
     if any(split["repeated"] for split in splits.values()):
         table.add_row("repeated texts", *(f"{split['repeated']:,}" for split in splits.values()))
     counted = [split["counts"] for split in splits.values()]

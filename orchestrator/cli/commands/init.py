@@ -34,7 +34,7 @@ def init(
     ],
     dev: Annotated[Path | None, typer.Option(help="The file of dev. Default: a fifth of FILE.")] = None,
     test: Annotated[Path | None, typer.Option(help="The file of test. Default: a fifth of FILE.")] = None,
-    kind: Annotated[str | None, typer.Option(metavar="classification|ner|relation")] = None,
+    kind: Annotated[str | None, typer.Option(metavar="classification|multilabel|ner|relation")] = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the text.")] = None,
     second_text: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="A second text, for pairs of sentences.")

@@ -146,6 +146,7 @@ def _use(chosen: Chosen, order: AttemptOrder) -> ModelUse:
     return ModelUse(
         kind=trial.task.kind,
         labels=outcome.labels,
+        threshold=outcome.threshold,
         paired=_is_paired(trial.task),
         max_length=trial.recipe.max_length,
         backbone=trial.backbone,

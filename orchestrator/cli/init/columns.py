@@ -103,7 +103,9 @@ def text_column(look: DataLook) -> Answer | Question:
 def _free(look: DataLook, taken: Sequence[str | None]) -> list[ColumnLook]:
     """Return the columns of single values that differ, and that are nothing else yet."""
     return [
-        c for c in look.columns if c.name not in taken and not _is_text(c) and not c.lists and c.distinct > 1
+        c
+        for c in look.columns
+        if c.name not in taken and not _is_text(c) and (not c.lists or c.label_sizes) and c.distinct > 1
     ]
 
 
@@ -111,10 +113,10 @@ def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Questi
     """Return the column with classes, where no other column can be meant."""
     free = _free(look, taken)
     named = [column for column in free if words_of(column.name) & _LABEL]
-    if len(named) == 1 and named[0].sizes is not None:
+    if len(named) == 1 and has_classes(named[0]):
         return Answer(named[0].name, f"from its name; {_values(named[0])}")
     open_columns = named or [c for c in free if not words_of(c.name) & (_PATIENT | _DOCUMENT | _SITE)]
-    classes = [column for column in open_columns if column.sizes is not None]
+    classes = [column for column in open_columns if has_classes(column)]
     if len(classes) == 1 and len(open_columns) == 1:
         return Answer(classes[0].name, f"the only column with classes: {_values(classes[0])}")
     if not classes:
@@ -129,7 +131,7 @@ def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Questi
 
 def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     """Return the column that says which rows belong together, where its name says so."""
-    free = _free(look, taken)
+    free = [column for column in _free(look, taken) if not column.lists]
     patients = [column for column in free if words_of(column.name) & _PATIENT]
     documents = [column for column in free if words_of(column.name) & _DOCUMENT]
     named = patients or documents
@@ -155,11 +157,14 @@ def site_column(look: DataLook, taken: Sequence[str | None]) -> Answer | None:
 
 
 def task_kind(look: DataLook, text: str | None, label: str | None) -> Answer | Question:
-    """Return what the task is: tags are entities; texts with classes are classified, or relations."""
+    """Return what the task is: tags are entities; texts have several labels, or classes, or are relations."""
     if look.format == "conll" or any(column.tags for column in look.columns):
         return Answer(TaskKind.NER, "its words have BIO tags")
     by_name = {column.name: column for column in look.columns}
     texts, classes = by_name.get(text or ""), by_name.get(label or "")
+    if classes is not None and classes.label_sizes is not None:
+        between = "are lists" if classes.lists else f"have {classes.label_separator!r} between them"
+        return Answer(TaskKind.MULTILABEL, f"its labels {between}: {_values(classes)}")
     marked = texts is not None and texts.marked >= _MARKED and texts.mean_words <= _SENTENCE_WORDS
     if not marked or texts is None:
         return Answer(TaskKind.CLASSIFICATION, "its texts mark no pairs of mentions")
@@ -199,7 +204,7 @@ def _only(columns: Sequence[ColumnLook], flag: str, ask: str, choices: tuple[str
 
 
 def _is_text(column: ColumnLook) -> bool:
-    return not column.lists and column.mean_words >= _TEXT_WORDS
+    return not column.lists and column.label_sizes is None and column.mean_words >= _TEXT_WORDS
 
 
 def _repeats_as_ids_do(column: ColumnLook) -> bool:
@@ -210,7 +215,14 @@ def _names(columns: Iterable[ColumnLook]) -> tuple[str, ...]:
     return tuple(column.name for column in columns)
 
 
+def has_classes(column: ColumnLook) -> bool:
+    """Return whether its values can be classes, or several labels each."""
+    return column.sizes is not None or column.label_sizes is not None
+
+
 def _values(column: ColumnLook) -> str:
+    if column.label_sizes is not None:
+        return f"{quantity(len(column.label_sizes), 'label')} in {quantity(column.filled, 'row')}"
     return f"{quantity(column.distinct, 'value')} in {quantity(column.filled, 'row')}"
 
 

@@ -69,6 +69,10 @@ class Study:
             task["negative_label"] = self.value("negative_label")
         return task | ({"data": "sensitive"} if sensitive else {})
 
+    @property
+    def _label(self) -> ColumnLook | None:
+        return next((c for c in self.look.columns if c.name == self.value("label")), None)
+
     def _reader(self) -> dict[str, Any]:
         reader: dict[str, Any] = {"format": self.look.format}
         reader["files"] = {str(split): [name] for split, name in self.files.items()}
@@ -79,11 +83,13 @@ class Study:
             reader |= {"tokens": self.value("text"), "tags": self.value("label")}
         else:
             reader |= {key: self.value(key) for key in ("text", "second_text", "label") if self.value(key)}
+        if self.kind is TaskKind.MULTILABEL and self._label and self._label.label_separator:
+            reader["label_separator"] = self._label.label_separator
         if self.value("id"):
             reader["id"] = self.value("id")
         if self.look.format == "csv" and self.look.separator:
             reader["separator"] = self.look.separator
-        label = next((c for c in self.look.columns if c.name == self.value("label")), None)
+        label = self._label
         if self.look.format in ("arrow", "parquet") and label is not None and label.numbered:
             reader["names"] = [str(number) for number in range(label.numbered)]
         shares = {str(s): HELD_OUT for s in (Split.DEV, Split.TEST) if s not in self.files}
@@ -149,6 +155,10 @@ def _kind(look: DataLook, text: str | None, label: str | None, flags: Flags, ask
         return asking.settle(found)
     given = asking.given("--kind", flags.kind, tuple(map(str, TaskKind)))
     tagged = isinstance(found, Answer) and found.value == TaskKind.NER
+    column = next((c for c in look.columns if c.name == label), None)
+    if flags.kind == TaskKind.MULTILABEL and column is not None and column.label_sizes is None:
+        problem = f"the values of {label!r} are no lists, and have no ; | or , between labels"
+        asking.refuse("--kind", problem, "name another --label, or describe label_columns in a task file")
     if tagged != (flags.kind == TaskKind.NER) and flags.kind in list(TaskKind):
         problem = "its words have BIO tags" if tagged else "it has no words with BIO tags"
         asking.refuse("--kind", f"{problem}, got {flags.kind!r}", "remove --kind, or name another file")
@@ -158,7 +168,7 @@ def _kind(look: DataLook, text: str | None, label: str | None, flags: Flags, ask
 def _check_label(look: DataLook, label: str | None, asking: Asking) -> None:
     """Refuse a column whose values would not be taken for classes: they would be written into records."""
     column: ColumnLook | None = next((c for c in look.columns if c.name == label), None)
-    if column is None or column.sizes is not None:
+    if column is None or columns.has_classes(column):
         return
     problem = f"{column.distinct:,} values in {column.filled:,} rows are no classes, got {label!r}"
     fix = "name another column, or a file in which its values are grouped into 2 to 50 classes"

@@ -31,10 +31,11 @@ def data_line(
     rows = sorted((count for count in classes.values() if count), reverse=True)
     if not rows or task.kind is TaskKind.NER or len(set(sizes.get(Split.TRAIN, ()))) > 1:
         return f"{text}."
+    classes_or_labels = "labels" if task.kind is TaskKind.MULTILABEL else "classes"
     if len(rows) > _MOST_CLASSES:
-        return f"{text}. The {len(rows)} classes have {rows[-1]:,} to {rows[0]:,} rows in train."
+        return f"{text}. The {len(rows)} {classes_or_labels} have {rows[-1]:,} to {rows[0]:,} rows in train."
     each = ", ".join(f"{count:,}" for count in rows)
-    return f"{text}. Rows of the {len(rows)} classes in train: {each}."
+    return f"{text}. Rows of the {len(rows)} {classes_or_labels} in train: {each}."
 
 
 def _of_units(points: Sequence[Point]) -> str:

@@ -147,6 +147,11 @@ def _use(facts: CardFacts) -> Iterator[str]:
     yield f"Run this in the folder. It needs {_needs(facts)}, and not Frontier.\n"
     yield f"```python\n{answer.snippet}```\n"
     yield f"- Labels: {', '.join(f'`{plain(label)}`' for label in use.labels)}."
+    if use.threshold is not None:
+        yield (
+            f"- A text gets each label with a probability of at least {use.threshold:.3f}, and may get none. "
+            "This threshold scored best on dev."
+        )
     yield f"- A text is cut to {use.max_length} tokens."
     if use.kind is TaskKind.NER:
         yield f"- {_TOKENISED}"

@@ -18,12 +18,17 @@ from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 
+_ANSWERS = {
+    TaskKind.NER: "no entity anywhere",
+    TaskKind.MULTILABEL: "the same labels for every text, those that score best on train",
+}
+_ONE_CLASS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)  # whose scores class sizes give
 _BY_SHARE = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE)
 
 
 def answer_to_all(kind: TaskKind) -> str:
     """Say what guessing is on a task of this kind."""
-    return "no entity anywhere" if kind is TaskKind.NER else "always the commonest class of train"
+    return _ANSWERS.get(kind, "always the commonest class of train")
 
 
 class ClassCounts(NamedTuple):
@@ -60,7 +65,7 @@ def guess(task: TaskSpec, class_counts: ClassCounts | None) -> Guess:
     }
     if MetricName.MACRO_AUROC in scores:
         scores[MetricName.MACRO_AUROC] = 0.5
-    counts = {} if class_counts is None or task.kind is TaskKind.NER else class_counts.classes
+    counts = class_counts.classes if class_counts is not None and task.kind in _ONE_CLASS else {}
     shares = [count / sum(counts.values()) for count in counts.values() if count]
     if shares:
         most = max(shares)

@@ -104,7 +104,12 @@ def test_the_command_shows_it():
         .stdout
     )
     assert {row["method"].split("+")[0] for row in rows} == {"lora"}
-    assert [row["task_kind"] for row in rows if not row["supported"]] == ["classification", "ner", "relation"]
+    assert [row["task_kind"] for row in rows if not row["supported"]] == [
+        "classification",
+        "multilabel",
+        "ner",
+        "relation",
+    ]
 
 
 def test_the_command_refuses_what_is_not_in_the_table():

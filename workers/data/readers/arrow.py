@@ -6,7 +6,8 @@ The ner folders of Taylor et al. 2024 hold tags twice, as text and as numbers, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fi
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import Example, Text, Tokens, labels_of
+from workers.data.examples import Example, MultilabelText, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import is_unicode
 from workers.data.holdout import Selector, parts_by_sentence
@@ -23,6 +24,7 @@ from workers.data.readers.arrow_folder import ArrowFolder
 from workers.data.readers.columns import Columns
 from workers.data.readers.conll import check_tag
 from workers.data.readers.delimited import repeats_names
+from workers.data.readers.label_sets import flagged_labels, split_labels
 from workers.data.readers.parquet_file import ParquetFile
 
 _NUMBERED_TAGS = "ner_tags"  # the column of folders without ner_tags_str
@@ -51,19 +53,20 @@ def read_arrow(
     texts = [reader.tokens] if kind is TaskKind.NER else [reader.text, *filter(None, [reader.second_text])]
     ids = [] if reader.id is None else [reader.id]
     by = [] if reader.hold_out is None or reader.hold_out.by is None else [reader.hold_out.by]
-    for column in (*texts, labelled, *ids, *by):
+    label_columns = reader.label_columns or (labelled,)
+    for column in (*texts, *label_columns, *ids, *by):
         if present.count(column) != 1:
             fix = "name the columns in the reader: text and label, or tokens and tags; id where there is one"
             raise DataError(str(path), None, f"there is no column {column!r}", fix)
-    names = reader.names or source.class_names(labelled)
+    names = reader.names or source.class_names(label_columns[0])
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(ArrowFolder(path.parent / _INFO))
     by_sentence = parts_by_sentence(kind, reader)
-    make = _sentence if kind is TaskKind.NER else _text
+    make = _maker(reader, kind, len(texts))
     documents: dict[Identity, int] = {}
-    for number, cells in enumerate(source.rows([*texts, labelled, *ids, *by]), start=1):
-        row = cells[: len(texts) + 1]
-        identity = id_key(cells[len(row)]) if ids else texts_key(row[:-1])
+    for number, cells in enumerate(source.rows([*texts, *label_columns, *ids, *by]), start=1):
+        row = cells[: len(texts) + len(label_columns)]
+        identity = id_key(cells[len(row)]) if ids else texts_key(row[: len(texts)])
         if by_sentence:
             identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
         group = id_key(cells[-1]) if by else None
@@ -80,7 +83,7 @@ def read_arrow(
             continue
         document = documents.setdefault(identity, number) if ids else number
         example = make(str(path), number, row, names, labels, f"{name}#{document}")
-        if repeats_names(row, [*texts, labelled]):
+        if repeats_names(row, [*texts, *label_columns]):
             example = DataError(str(path), number, "it repeats the column names", "remove the row")
         if isinstance(example, DataError):
             faults.found(example)
@@ -90,6 +93,13 @@ def read_arrow(
         yield example
 
 
+def _maker(reader: ArrowReader, kind: TaskKind, texts: int) -> Callable[..., Example | DataError]:
+    """Return what makes an example of the cells of a row, the first of which are its `texts`."""
+    if kind is TaskKind.NER:
+        return _sentence
+    return partial(_labelled, reader, texts) if kind is TaskKind.MULTILABEL else _text
+
+
 def _text(
     file: str, row: int, cells: list[Any], names: Sequence[str], labels: Collection[str] | None, document: str
 ) -> Text | DataError:
@@ -97,17 +107,51 @@ def _text(
     if not all(_is_text(text) and text.strip() for text in texts):
         return DataError(file, row, "a text is empty, or not text", "correct the row")
     try:
-        label_name = _label(file, row, label, names)
+        label_name = _checked(file, row, label, names, labels)
     except DataError as error:
         return error
+    return Text(texts[0], texts[1] if len(texts) > 1 else None, label_name, document)
+
+
+def _labelled(
+    reader: ArrowReader,
+    columns: int,
+    file: str,
+    row: int,
+    cells: list[Any],
+    names: Sequence[str],
+    labels: Collection[str] | None,
+    document: str,
+) -> MultilabelText | DataError:
+    """Return a multilabel example; `columns`: how many of the cells are texts."""
+    texts, given = cells[:columns], cells[columns:]
+    if not all(_is_text(text) and text.strip() for text in texts):
+        return DataError(file, row, "a text is empty, or not text", "correct the row")
+    try:
+        if reader.label_columns:
+            present: list[Any] = [
+                *flagged_labels(file, row, dict(zip(reader.label_columns, given, strict=True)))
+            ]
+        else:
+            present = split_labels(file, row, given[0], reader.label_separator)
+        checked = [_checked(file, row, label, names, labels) for label in present]
+    except DataError as error:
+        return error
+    second = texts[1] if columns > 1 else None
+    return MultilabelText(texts[0], second, "", document, labels=tuple(dict.fromkeys(checked)))
+
+
+def _checked(file: str, row: int, value: Any, names: Sequence[str], labels: Collection[str] | None) -> str:
+    """Return the name of a label. Raises DataError where it is none of the task's, or looks like text."""
+    label_name = _label(file, row, value, names)
     if labels is None and len(label_name) > LONGEST:
         problem = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
-        return DataError(file, row, problem, "check that `label` of the reader names the label column")
+        raise DataError(file, row, problem, "check that `label` of the reader names the label column")
     if labels is not None and label_name not in labels:
         problem = "a label that `labels` of the task does not hold"
         fix = spelling_fix(label_name, labels, "add it there, or check `names` of the reader")
-        return DataError(file, row, problem, fix)
-    return Text(texts[0], texts[1] if len(texts) > 1 else None, label_name, document)
+        raise DataError(file, row, problem, fix)
+    return label_name
 
 
 def _sentence(

@@ -1,4 +1,4 @@
-"""Read CSV and JSON-lines files: a text column, an optional second one, and a label column."""
+"""Read CSV and JSON-lines files: a text column, an optional second one, and the labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import io
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from orchestrator.contracts.sameness import (
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import Text
+from workers.data.examples import MultilabelText, Text, labels_of
 from workers.data.faults import Faults
 from workers.data.files import is_unicode, lines, read_text
 from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.delimited import Table, read_rows, repeats_names
+from workers.data.readers.label_sets import flagged_labels, split_labels
 
 _Row = Mapping[str, Any]
 
@@ -57,11 +58,12 @@ def read_table(
         if not selected(identity, _group(row, reader)):
             continue
         document = documents.setdefault(identity, number) if reader.id else number
-        example = _example(path, line, row, reader, labels, f"{name}#{document}")
+        example = _example(path, line, row, reader, kind, labels, f"{name}#{document}")
         if isinstance(example, DataError):
             faults.found(example)
         else:
-            faults.spelt(example.label, str(path), line)
+            for label in labels_of(example):
+                faults.spelt(label, str(path), line)
             examples.append(example)
     return examples
 
@@ -92,6 +94,7 @@ def _example(
     line: int,
     row: Mapping[str, Any],
     reader: TableReader,
+    kind: TaskKind,
     labels: Collection[str] | None,
     document: str,
 ) -> Text | DataError:
@@ -102,27 +105,50 @@ def _example(
             _cell(path, line, row, reader.id, "id")
         if reader.hold_out is not None and reader.hold_out.by is not None:
             _cell(path, line, row, reader.hold_out.by, "group")
-        label = _cell(path, line, row, reader.label, "label")
-        label = reader.merge.get(label, label)
-        if labels is None and len(label) > LONGEST:
-            problem = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
-            fix = "check that `label` of the reader names the label column"
-            return DataError(str(path), line, problem, fix)
-        if labels is not None and label not in labels:
-            fix = "add it there, name another one for it under `merge` of the reader, or correct the row"
-            problem = "a label that `labels` of the task does not hold"
-            return DataError(str(path), line, problem, spelling_fix(label, labels, fix))
+        present = [
+            _merged(path, line, label, reader, labels) for label in _labels(path, line, row, reader, kind)
+        ]
         text = _cell(path, line, row, reader.text, "text")
         second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
     except DataError as error:
         return error
-    return Text(text, second, label, document)
+    if kind is TaskKind.MULTILABEL:
+        return MultilabelText(text, second, "", document, labels=tuple(dict.fromkeys(present)))
+    return Text(text, second, present[0], document)
+
+
+def _labels(
+    path: Path, line: int, row: Mapping[str, Any], reader: TableReader, kind: TaskKind
+) -> Sequence[str]:
+    """Return the labels of a row as they are in the file. Raises DataError."""
+    if reader.label_columns:
+        return flagged_labels(str(path), line, {column: row[column] for column in reader.label_columns})
+    column = str(reader.label)
+    if kind is not TaskKind.MULTILABEL:
+        return [_cell(path, line, row, column, "label")]
+    items = split_labels(str(path), line, row[column], reader.label_separator)
+    return [_cell(path, line, {column: item}, column, "label") for item in items]
+
+
+def _merged(path: Path, line: int, label: str, reader: TableReader, labels: Collection[str] | None) -> str:
+    """Return the label of the task that one of the file is merged into. Raises DataError."""
+    label = reader.merge.get(label, label)
+    if labels is None and len(label) > LONGEST:
+        problem = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+        fix = "check that `label` of the reader names the label column"
+        raise DataError(str(path), line, problem, fix)
+    if labels is not None and label not in labels:
+        fix = "add it there, name another one for it under `merge` of the reader, or correct the row"
+        problem = "a label that `labels` of the task does not hold"
+        raise DataError(str(path), line, problem, spelling_fix(label, labels, fix))
+    return label
 
 
 def _columns(reader: TableReader) -> list[tuple[str, str]]:
     """Return the columns to read as (key of the reader, column)."""
     keys = ("text", "second_text", "label", "id")
     columns = [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
+    columns += [("label_columns", column) for column in reader.label_columns]
     by = None if reader.hold_out is None else reader.hold_out.by
     taken = {column for _, column in columns}
     return columns if by is None or by in taken else [*columns, ("hold_out.by", by)]
