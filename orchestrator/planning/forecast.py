@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 from pydantic import Field
 
 from orchestrator.config import ResolvedSweep
-from orchestrator.config.resources import AutoResources
-from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.planning.cost import LEVEL, Source, TrialForecast, device_of
+from orchestrator.planning.forecast_price import price_of
 from orchestrator.planning.observed_memory import device_kind
 from orchestrator.planning.placement import longest_first
 
@@ -87,12 +86,7 @@ def total(
     idle = None if hours is None or at_once is None else 0.0  # of a sweep with nothing to run
     spread = drawn.factors(hours) if drawn is not None and hours else (1.0, 1.0)
     kind = device_of(sweep.config.resources)
-    book = sweep.catalogue.prices.get(sweep.config.prices or "")
-    priced_as = _priced_as(book, forecasts, kind, _chosen(sweep))
-    watts, metered = _watts(book, priced_as, forecasts)
-    kwh = None if hours is None or watts is None else hours * watts / 1000
-    money = _money(sweep, book, priced_as, hours, kwh)
-    hourly = _money(sweep, book, priced_as, 1.0, None if watts is None else watts / 1000)
+    price = price_of(sweep, forecasts, hours)
     gpu = None
     if kind == "gpu":
         ran_on = next((p.device_type for p in forecasts if p.device_type is not None), None)
@@ -110,14 +104,14 @@ def total(
         basis="mixed" if len(sources) > 1 else next(iter(sources), None),
         trials_by_basis={s: n for s in get_args(Source) if (n := sum(p.source == s for p in forecasts))},
         unknown_trials=everything.count(None),
-        money=money,
-        money_interval=_around(money, spread),
-        currency=None if hourly is None or book is None else book.currency,
-        money_per_device_hour=hourly,
-        priced_as=None if money is None and kwh is None else priced_as,
-        kwh=kwh,
-        kwh_interval=_around(kwh, spread),
-        kwh_basis=None if kwh is None else "metered" if metered else "rated",
+        money=price.money,
+        money_interval=_around(price.money, spread),
+        currency=price.currency,
+        money_per_device_hour=price.money_per_device_hour,
+        priced_as=price.priced_as,
+        kwh=price.kwh,
+        kwh_interval=_around(price.kwh, spread),
+        kwh_basis=price.kwh_basis,
         peak_memory_bytes=max(peaks, default=None),
         device_memory_bytes=None if gpu is None else gpu.memory_bytes,
         device_name=None if gpu is None else gpu.name,
@@ -133,56 +127,3 @@ def _hours(trials: _Seconds) -> float | None:
 
 def _around(value: float | None, spread: Interval) -> Interval | None:
     return None if value is None else (value * spread[0], value * spread[1])
-
-
-def _priced_as(
-    book: PriceBook | None,
-    forecasts: Sequence[TrialForecast],
-    kind: Literal["gpu", "core"],
-    chosen: str | None,
-) -> str | None:
-    """Return the device that trials recorded, or else the sweep's; if the book has neither, its usual one."""
-    device_type = next((p.device_type for p in forecasts if p.device_type is not None), chosen)
-    if book is None:
-        return device_type
-    return (
-        device_type if device_type is not None and book.device(device_type) is not None else book.usual(kind)
-    )
-
-
-def _chosen(sweep: ResolvedSweep) -> str | None:
-    """Return the product that `resources: auto` names."""
-    asked = sweep.config.resources
-    if not isinstance(asked, AutoResources) or asked.device is None:
-        return None
-    return sweep.catalogue.devices[asked.device].products[0]
-
-
-def _watts(
-    book: PriceBook | None, priced_as: str | None, forecasts: Sequence[TrialForecast]
-) -> tuple[float | None, bool]:
-    """Return the watts of one device, and whether a meter measured them for every trial. Otherwise they are
-    the book's figure."""
-    if forecasts and all(p.watts is not None for p in forecasts):
-        joules = sum((p.watts or 0.0) * p.seconds for p in forecasts)
-        return joules / sum(p.seconds * p.devices for p in forecasts), True
-    price = None if book is None or priced_as is None else book.device(priced_as)
-    return (None if price is None else price.watts), False
-
-
-def _money(
-    sweep: ResolvedSweep,
-    book: PriceBook | None,
-    priced_as: str | None,
-    hours: float | None,
-    kwh: float | None,
-) -> float | None:
-    """Return the cost in money, None without a price entry, or if it lacks the device or the energy is
-    unknown."""
-    rate = None if book is None or priced_as is None else book.rate(priced_as, sweep.config.market)
-    if book is None or rate is None or hours is None:
-        return None
-    power = book.power_price
-    if power is None:
-        return hours * rate
-    return None if kwh is None else hours * rate + kwh * power
