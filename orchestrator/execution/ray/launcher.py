@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from orchestrator.execution.launcher import (
     in_order,
     never,
 )
+from orchestrator.execution.ray.launch_directory import local_directory, shared_directory
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.trial_events import Job, TrialFeed, uncounted
 from orchestrator.execution.worker_slot import HostFactory, attempt_host
@@ -44,12 +43,9 @@ _QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the ledger is the state; Tune's own is never read back
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
-_LONGEST_TEMPORARY = 24  # characters: Ray puts Unix sockets 60 below it, and their paths end at 107
-_LONGEST_TMPDIR = 60  # of what processes put sockets of their own into
 # Of the user's shell: they would move or steer a cluster that is private.
 _FOREIGN = ("RAY_ADDRESS", "RAY_TMPDIR", "RAY_NAMESPACE", "RAY_JOB_CONFIG_JSON_ENV_VAR")
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: a node's address is 127.0.0.1, and all of it binds there
-_PREFIX = "frontier-ray-"
 
 
 class RayLauncher:
@@ -148,23 +144,13 @@ class RayLauncher:
                 )
         return TrialQueue(trials, there, self._concurrency)
 
-    @contextmanager
-    def _cluster_directory(self) -> Iterator[Path]:
-        """Private to this launch: sockets, logs and Tune's own files. Never in the ledger."""
+    def _cluster_directory(self) -> AbstractContextManager[Path]:
+        """Return a directory that is private to this launch: sockets, logs and Tune's own files. Never in the
+        ledger."""
         if self._choice.address and self._workplace.remote is None:
-            top = self._workplace.sweep_directory.parent  # Tune wants a directory that all machines share
-            top.mkdir(parents=True, exist_ok=True)
-            prefix = f".{_PREFIX}"
-        else:
-            top = _short_temporary()
-            _remove_leftovers(top)
-            prefix = f"{_PREFIX}{os.getpid()}-"
-        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=top)).absolute()
-        try:
-            with _short_tmpdir(directory):
-                yield directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            # Tune wants a directory that all machines share.
+            return shared_directory(self._workplace.sweep_directory.parent)
+        return local_directory()
 
 
 @contextmanager
@@ -224,43 +210,3 @@ def private_cluster_token() -> str:
     os.environ.update(safe_environment(os.environ))
     os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, LOOPBACK: "0"})
     return token
-
-
-def _short_temporary() -> Path:
-    """Return a directory whose sockets have short enough paths. Raises LaunchError where there is none."""
-    own = Path(tempfile.gettempdir())
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    # /tmp first: the other two are in memory, and systemd empties XDG_RUNTIME_DIR at logout.
-    others = (Path("/tmp"), Path("/dev/shm"), *([Path(runtime)] if runtime else []))  # noqa: S108
-    for top in (own, *others):
-        if len(os.fsencode(top)) <= _LONGEST_TEMPORARY and os.access(top, os.W_OK | os.X_OK):
-            return top
-    raise LaunchError(
-        f"TMPDIR is {len(os.fsencode(own))} characters long, too long for Ray's sockets, and none of "
-        f"{', '.join(map(str, others))} can be written\n    -> set TMPDIR to a path of at most "
-        f"{_LONGEST_TEMPORARY} characters"
-    )
-
-
-@contextmanager
-def _short_tmpdir(directory: Path) -> Iterator[None]:
-    """Give a folder below `directory` as TMPDIR to what starts meanwhile, where the user's is too long."""
-    before = os.environ.get("TMPDIR")
-    if before is None or len(os.fsencode(before)) <= _LONGEST_TMPDIR:
-        yield
-        return
-    (directory / "t").mkdir(mode=0o700)
-    try:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(directory / "t")
-        yield
-    finally:
-        os.environ["TMPDIR"], tempfile.tempdir = before, None
-
-
-def _remove_leftovers(top: Path) -> None:
-    """Directories of launches that were killed: the number in their name is of no living process of ours."""
-    for path in top.glob(f"{_PREFIX}*-*"):
-        number = path.name.removeprefix(_PREFIX).split("-")[0]
-        ours = path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.getuid()
-        if ours and number.isdigit() and not Path("/proc", number).exists():
-            shutil.rmtree(path, ignore_errors=True)
