@@ -14,7 +14,12 @@ from workshop import PATIENCE
 
 import workers.runtime.attempt
 from workers.runtime.rank_processes import Group
-from workers.runtime.warm_imports import _holds_a_context, fill_caches, import_warm
+from workers.runtime.warm_imports import (
+    _holds_a_context,
+    fill_caches,
+    import_warm,
+    leave_out_bitsandbytes,
+)
 
 GPUS = [FakeGpu("GPU-a", capability=(9, 0)), FakeGpu("GPU-b", capability=(8, 6))]
 # What bitsandbytes 0.50 does when it is imported.
@@ -63,6 +68,14 @@ def test_a_driver_that_knows_no_capability_leaves_the_answer_to_torch(started, b
     with pytest.raises(RuntimeError, match="no CUDA here"):
         import_warm((bitsandbytes,))
     assert started == ["torch"]
+
+
+@pytest.mark.parametrize(("cuda", "left_out"), [(None, True), ("13.0", False)])
+def test_bitsandbytes_is_left_out_where_torch_cannot_use_a_gpu(monkeypatch, cuda, left_out):
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", sys)  # put back afterwards, as whatever it was
+    leave_out_bitsandbytes()
+    assert (sys.modules["bitsandbytes"] is None) is left_out
 
 
 def test_no_attempt_is_forked_once_cuda_has_started(monkeypatch):

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workers.runtime.rank_processes import Group, Running, await_end, listen
-from workers.runtime.warm_imports import fill_caches, import_warm
+from workers.runtime.warm_imports import fill_caches, import_warm, leave_out_bitsandbytes
 
 
 class _Requests:
@@ -93,6 +93,7 @@ def main(arguments: list[str]) -> None:
     from workers.runtime.attempt import settle_environment
 
     settle_environment(int(arguments[0]) if arguments else None)
+    leave_out_bitsandbytes()
     forkable = import_warm()
     if forkable:
         fill_caches()
