@@ -86,6 +86,7 @@ class Node:
         temporary.mkdir(exist_ok=True)
         ray = [str(RAY), "start", "--block", f"--node-ip-address={self.address}", "--disable-usage-stats"]
         ray += [f"--temp-dir={temporary}", f"--object-store-memory={100 * 2**20}", *options]
+        ray += ["--include-log-monitor=false"]  # of logs that nobody follows
         self._log = own / "start.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
