@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.config.checks import Source
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SweepConfig
+from orchestrator.config.source import Source
 from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.contracts.resources import Resources

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
-from orchestrator.config.checks import Source
 from orchestrator.config.grid import Grid
 from orchestrator.config.problems import FieldProblem
+from orchestrator.config.source import Source
 from orchestrator.contracts import layout
 from orchestrator.errors import Problem
 from orchestrator.storage.remote import is_uri

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config import checks, overrides, paths
+from orchestrator.config import checks, grid_checks, overrides, paths
 from orchestrator.config.catalogue import Catalogue, read_catalogue
-from orchestrator.config.checks import AXES, Source
+from orchestrator.config.checks import AXES
 from orchestrator.config.device_choice import settle_device
 from orchestrator.config.file_kinds import FileKind, taken_for
 from orchestrator.config.grid import Grid, build_grid
@@ -22,6 +22,7 @@ from orchestrator.config.problems import FieldProblem
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
+from orchestrator.config.source import Source
 from orchestrator.config.sweep_catalogue import (
     at_locked_commits,
     directories_of,
@@ -176,13 +177,13 @@ def _resolve(
     problems += wrong
     grid = build_grid(known_part, catalogue, variants)
     if "recipe" not in broken:
-        problems += checks.check_recipes(grid.problems, source, skip_unset=bool(invalid))
+        problems += grid_checks.check_recipes(grid.problems, source, skip_unset=bool(invalid))
     sure = not (broken & {*AXES, "rules"} or wrong or doubted)
     if sure:
-        problems += checks.check_grid(grid, catalogue, source)
+        problems += grid_checks.check_grid(grid, catalogue, source)
     if not doubted:
-        sure = sure and not checks.rules_may_idle(config, source)
-        problems += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
+        sure = sure and not grid_checks.rules_may_idle(config, source)
+        problems += grid_checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
     return grid, problems
 
 

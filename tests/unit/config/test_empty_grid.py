@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.config import Catalogue
-from orchestrator.config.checks import Source, check_grid
 from orchestrator.config.grid import Grid
+from orchestrator.config.grid_checks import check_grid
+from orchestrator.config.source import Source
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.trial import Cell
 
