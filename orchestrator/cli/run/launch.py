@@ -31,7 +31,7 @@ from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.run import RunSummary, run_sweep
 from orchestrator.planning.budget import limits
-from orchestrator.report import report_json
+from orchestrator.report import Report, report_json
 from orchestrator.tracking import events
 from orchestrator.tracking.mlflow_view import MlflowView
 from orchestrator.tracking.published import Published
@@ -82,8 +82,12 @@ def run(
     _say_where_it_is(session, view, uri, console)
     if summary.held:
         tell_left(replace(session).plan, console)
-    verdict = Verdict(
-        trials=len(plan.trials),
+    return report_json(report), _verdict(len(plan.trials), summary, report, view)
+
+
+def _verdict(trials: int, summary: RunSummary, report: Report, view: MlflowView) -> Verdict:
+    return Verdict(
+        trials=trials,
         finished=summary.up_to_date + summary.finished,
         failed=summary.failed,
         not_run=summary.not_run,
@@ -91,7 +95,6 @@ def run(
         reasons=reasons((failed.kind, failed.message) for failed in report.failed),
         unpublished=view.warning,
     )
-    return report_json(report), verdict
 
 
 @contextmanager

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
-from orchestrator.contracts.compared_cost import compared_device_seconds, shared_a_gpu
 from orchestrator.contracts.ledger import TrialRecord
-from orchestrator.contracts.metrics import quality
-from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.price import PriceBook
-from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import Phase, Source, TrialState
 from orchestrator.report.analysis.break_even import BreakEven, OwningCost, break_evens
 from orchestrator.report.analysis.cell_names import marked, marks_of
-from orchestrator.report.results.cells import Key, key_of
+from orchestrator.report.analysis.holdings import Holding, holdings_of
 from orchestrator.report.results.points import labels_of
 from orchestrator.report.task_report import TaskReport
-from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.price_terms import Amount, Terms
-from orchestrator.tracking.prices import DeviceUse, Pricing, estimated, measured, missing, plus, times
+from orchestrator.tracking.prices import Pricing, estimated, measured, missing, plus, times
 
 _GIB = 2**30
 _ONE_PROCESS = "it was not timed: that takes a finished trial of one process that shares no GPU"
@@ -79,110 +70,22 @@ def marked_offers(answer: WhatIf, reports: Sequence[TaskReport]) -> WhatIf:
     return answer.model_copy(update={"tasks": tuple(tasks)})
 
 
-@dataclass
-class _Holding:
-    """The finished trials of one cell under one comparison key."""
-
-    cell: Cell
-    key: Key
-    qualities: list[float] = field(default_factory=list)
-    parameters: int | None = None
-    devices: float = 1.0
-    tuned: list[DeviceUse] = field(default_factory=list)
-    trained: list[DeviceUse] = field(default_factory=list)
-    served: list[DeviceUse] = field(default_factory=list)  # of one request, at the batch of the terms
-    memory: list[Amount] = field(default_factory=list)  # bytes
-
-    @property
-    def name(self) -> str:
-        return self.cell.label
-
-    @property
-    def quality(self) -> float | None:
-        return math.fsum(self.qualities) / len(self.qualities) if self.qualities else None
-
-
 def what_if(sweep: SweepRecord, trials: Iterable[TrialRecord], book: PriceBook, terms: Terms) -> WhatIf:
     """Compute the answer from the ledger alone; `trials` as `Ledger.trials()` gives them. Only finished
     trials count."""
-    holdings: dict[tuple[Cell, Key], _Holding] = {}
-    for record in trials:
-        outcome = record.outcome
-        if record.state is not TrialState.FINISHED or outcome is None:
-            continue
-        cell, key = record.planned.cell, key_of(record, outcome)
-        if (cell, key) not in holdings:
-            holdings[cell, key] = _Holding(cell, key, tuned=_search(cell, sweep))
-        holding = holdings[cell, key]
-        _note(holding, record, outcome, terms, sweep.standalone)
+    holdings = holdings_of(sweep, trials, terms)
     pricing = Pricing(book, terms)
     return WhatIf(
         terms=terms,
         tasks=tuple(
-            _task(task, [h for h in holdings.values() if h.cell.task == name], pricing)
+            _task(task, [h for h in holdings if h.cell.task == name], pricing)
             for name, task in sweep.tasks.items()
         ),
         notes=_notes(terms, book),
     )
 
 
-def _search(cell: Cell, sweep: SweepRecord) -> list[DeviceUse]:
-    tuned = sweep.tuned.get(cell.name)
-    return [] if tuned is None else [DeviceUse(tuned.device_type, tuned.device_seconds)]
-
-
-def _note(
-    holding: _Holding,
-    record: TrialRecord,
-    outcome: Outcome,
-    terms: Terms,
-    standalone: Mapping[str, Standalone],
-) -> None:
-    device_type = record.decisive.device_type if record.decisive else ""
-    if shared_a_gpu(record):
-        holding.trained.append(DeviceUse(device_type, compared_device_seconds(record, standalone)))
-    else:
-        took = sum(s.useful + s.overhead for s in record.spending if s.device_type == device_type)
-        holding.trained.append(
-            DeviceUse(device_type, took, energy_of(outcome, outcome.result_work, device_type))
-        )
-    if (score := quality(outcome.metric, outcome.test)) is not None:
-        holding.qualities.append(score)
-    if outcome.parameters is not None:
-        holding.parameters = outcome.parameters.total
-    holding.memory.append(_memory(outcome))
-    if not outcome.serving or shared_a_gpu(record):
-        return
-    sizes = sorted(outcome.serving, key=lambda served: served.batch_size)
-    served = sizes[0] if terms.batch == "one" else sizes[-1]
-    holding.devices = outcome.device.count if outcome.device is not None else 1.0
-    seconds = 1 / served.examples_per_second
-    energy = _serving_energy(outcome, device_type, seconds)
-    holding.served.append(DeviceUse(device_type, seconds * holding.devices, energy))
-
-
-def _serving_energy(outcome: Outcome, device_type: str, seconds: float) -> Energy | None:
-    """Estimate the energy of a request from the mean power of the whole phase, warm-up and both batch sizes
-    included: no request has a meter of its own."""
-    work, spent = outcome.work.get(Phase.SERVE), outcome.phases.get(Phase.SERVE)
-    metered = energy_of(outcome, work, device_type) if work and spent else None
-    if metered is None or metered.joules is None or not spent:
-        return None
-    why = "a request at the mean power of the phase in which serving was timed"
-    return Energy(metered.joules / spent * seconds, Source.ESTIMATED, why)
-
-
-def _memory(outcome: Outcome) -> Amount:
-    work = outcome.work.get(Phase.SERVE)
-    on_gpu = outcome.peak_device_memory_bytes is not None
-    while_serving = work and (work.peak_device_memory_bytes if on_gpu else work.peak_host_memory_bytes)
-    if while_serving:
-        return measured(while_serving)
-    peak = outcome.peak_device_memory_bytes or outcome.peak_host_memory_bytes
-    return missing("it was not recorded") if peak is None else estimated(peak, "the peak of the whole trial")
-
-
-def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> TaskOwnership:
+def _task(task: TaskSpec, holdings: Sequence[Holding], pricing: Pricing) -> TaskOwnership:
     labels = labels_of({holding.key for holding in holdings})
     rows, costs = list[Ownership](), list[OwningCost]()
     for holding in holdings:
@@ -203,7 +106,7 @@ def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> Tas
     )
 
 
-def _cost(holding: _Holding, label: str, pricing: Pricing) -> OwningCost:
+def _cost(holding: Holding, label: str, pricing: Pricing) -> OwningCost:
     terms = pricing.terms
     tuning = plus(measured(0.0), *(pricing.money(use) for use in holding.tuned))
     training = plus(measured(0.0), *(pricing.money(use) for use in holding.trained))
@@ -239,7 +142,7 @@ def _errors(score: float | None, terms: Terms) -> Amount | None:
     return estimated((1 - score) * terms.cost_per_error * terms.years, why)
 
 
-def _row(holding: _Holding, cost: OwningCost, pricing: Pricing) -> Ownership:
+def _row(holding: Holding, cost: OwningCost, pricing: Pricing) -> Ownership:
     terms = pricing.terms
     per_request = [pricing.carried(use) for use in holding.served]
     count = len(per_request)
