@@ -60,7 +60,7 @@ class Rows:
 class Batch:
     """Examples padded on the right to the longest. `inputs` are int64 of shape (batch, length); `labels` are
     (batch,), or (batch, length) with IGNORED where there is no word to label, or for multilabel (batch,
-    labels) of 0.0 and 1.0. `padded`: some is shorter."""
+    labels) of 0.0 and 1.0, or for regression (batch,) of float32. `padded`: some is shorter."""
 
     inputs: dict[str, Tensor]
     labels: Tensor

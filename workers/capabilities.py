@@ -25,9 +25,14 @@ from workers.methods import UnsupportedError
 from workers.runtime.answers import answer_stream
 
 SETTINGS = tuple(settings for method in METHODS for settings in method.to_measure())
-# A relation and a text with several labels have the head of a classification.
+# All tasks of whole texts have the head of a classification.
 _HEADS = {
-    TaskKind.CLASSIFICATION: (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL),
+    TaskKind.CLASSIFICATION: (
+        TaskKind.CLASSIFICATION,
+        TaskKind.RELATION,
+        TaskKind.MULTILABEL,
+        TaskKind.REGRESSION,
+    ),
     TaskKind.NER: (TaskKind.NER,),
 }
 

@@ -13,6 +13,8 @@ weighted F1 likewise, of the classes' F1 and of their gold sizes; kappa likewise
 AUROC       likewise, of placement values: the share of the other side that an example is ranked above (or,
             of the other side, below), from which the area is made (DeLong, DeLong and Clarke-Pearson 1988).
 multilabel  micro F1: 2 x correct, and found + wanted labels. Macro F1 and AUROC: likewise, label by label.
+error       MAE: the error, and examples. RMSE and Pearson's correlation: the value and first-order effects,
+            likewise.
 loss        nothing: how sure a model was of each example stays here.
 
 The score is that of the metric as `workers.metrics` defines it, to rounding. First-order effects are the
@@ -25,7 +27,7 @@ all trials of a task share an order that only who holds the corpus can make. Wha
 - how many documents there are, and how many of them a model answered rightly;
 - of macro F1, one value for each kind of (wanted, found) class: how large the classes are, and which kinds of
   mistake how often; of F1, how many mentions each document has; of AUROC, where the score of each document
-  ranks, and of two classes in which of them it lies;
+  ranks, and of two classes in which of them it lies; of MAE and RMSE, by how much each answer is wrong;
 - across models of one task, which answers belong to one document, and so which documents are hard.
 
 Who also holds the corpus can line all of it up with the documents, and read which ones a model got right.
@@ -51,7 +53,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.data.examples import Example
 from workers.metrics import entities_by_sentence
-from workers.tasks import Encoded, decode_subwords, decode_tags
+from workers.tasks import Encoded, decode_subwords, decode_tags, predicted_values
 from workers.thresholds import probabilities
 
 Floats = NDArray[np.float64]
@@ -83,6 +85,8 @@ def scored_examples(
     """
     if task.kind is TaskKind.NER:
         parts = _of_mentions(task.metric, data, logits, labels)
+    elif task.kind is TaskKind.REGRESSION:
+        parts = _of_values(task.metric, np.array(data.values), predicted_values(data, logits))
     elif task.kind is TaskKind.MULTILABEL:
         assert threshold is not None
         shares = probabilities(np.stack(logits))
@@ -186,6 +190,20 @@ def _of_labels(metric: MetricName, gold: NDArray[np.bool_], shares: Floats, thre
     if metric is MetricName.MACRO_AUROC and not (gold.all(axis=0) | ~gold.any(axis=0)).any():
         areas = [_area(gold[:, index], shares[:, index]) for index in range(gold.shape[1])]
         return np.mean(areas, axis=0), each
+    return None
+
+
+def _of_values(metric: MetricName, gold: Floats, predicted: Floats) -> Parts | None:
+    errors, each = predicted - gold, np.ones(len(gold))
+    if metric is MetricName.MAE:
+        return np.abs(errors), each
+    if metric is MetricName.RMSE:
+        mean = np.square(errors).mean()
+        return (np.sqrt(mean) + (np.square(errors) - mean) / (2 * np.sqrt(mean) or 1.0)), each
+    if metric is MetricName.PEARSON and np.ptp(gold) > 0 and np.ptp(predicted) > 0:
+        left, right = ((part - part.mean()) / part.std() for part in (gold, predicted))
+        correlation = (left * right).mean()
+        return left * right + correlation * (1 - (np.square(left) + np.square(right)) / 2), each
     return None
 
 

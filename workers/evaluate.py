@@ -21,9 +21,9 @@ from workers.contributions import scored_examples
 from workers.data.examples import Example
 from workers.distributed.ranks import ALONE, Ranks
 from workers.losses import summed_loss
-from workers.metrics import score_labels, score_sequences, score_subwords, score_tags
+from workers.metrics import score_labels, score_sequences, score_subwords, score_tags, score_values
 from workers.models.masks import padding_known
-from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
+from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags, predicted_values
 from workers.thresholds import best_threshold, probabilities
 
 # A model that cannot rank has an AUROC of one half.
@@ -31,6 +31,8 @@ AUROC_MARGIN = 0.02
 # Where one class is rare, a model that ranks well may still name the other one everywhere. One that does so
 # and ranks this badly has given up, too.
 ONE_CLASS_AUROC_MARGIN = 0.1
+# Of the numbers that a regression answers, in standard deviations of those of train.
+ONE_VALUE_DEVIATION = 0.01
 
 
 class DivergedError(Exception):
@@ -74,6 +76,9 @@ def evaluate(
         scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
         if data.repeated:
             scores |= score_subwords(*decode_subwords(data, logits, labels))
+    elif task.kind is TaskKind.REGRESSION:
+        scores = score_values(np.array(data.values), predicted_values(data, logits))
+        one_class = float(np.std(np.stack(logits))) < ONE_VALUE_DEVIATION
     elif task.kind is TaskKind.MULTILABEL:
         gold, shares = np.array(data.labels, dtype=bool), probabilities(np.stack(logits))
         threshold = best_threshold(task.metric, gold, shares) if threshold is None else threshold
@@ -147,7 +152,8 @@ def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
     """Return whether the model gives one answer to everything.
 
     ner and relation: nothing was found while there is something to find. classification: `one_class`, that is
-    one class was predicted while there are several; multilabel: likewise, one set of labels. But where the
+    one class was predicted while there are several; multilabel: likewise, one set of labels; regression:
+    likewise, numbers that differ by less than a hundredth of what those of train do. But where the
     task is measured by AUROC, what counts is that it is within 0.02 of one half, or within 0.1 with one
     answer to everything.
     """
@@ -155,8 +161,10 @@ def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
         return _found_nothing(metrics, MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL)
     if task.kind is TaskKind.RELATION:
         return _found_nothing(metrics, MetricName.POSITIVE_MICRO_PRECISION, MetricName.POSITIVE_MICRO_RECALL)
+    if task.metric is not MetricName.MACRO_AUROC:
+        return one_class
     area = metrics[MetricName.MACRO_AUROC].value
-    if task.metric is not MetricName.MACRO_AUROC or area is None:
+    if area is None:
         return one_class
     return abs(area - 0.5) < (ONE_CLASS_AUROC_MARGIN if one_class else AUROC_MARGIN)
 

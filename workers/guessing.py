@@ -1,9 +1,9 @@
 """What guessing gives on the test part: the score of a model that knows how often each class is, and no text.
 
 It gives one answer to everything: no entity for ner; for multilabel the labels that score best on train when
-all texts get them; and else the commonest class of train (of equals the first label), with the shares of
-train as its probabilities. A trained model that scores no better has learnt
-nothing of use, and a trial that collapsed leaves its user with this.
+all texts get them; for regression the median of train where the metric is MAE, else its mean; and else the
+commonest class of train (of equals the first label), with the shares of train as its probabilities. A trained
+model that scores no better has learnt nothing of use, and a trial that collapsed leaves its user with this.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.data.examples import Example, Text
-from workers.metrics import score_labels, score_sequences
+from workers.data.examples import Example, RegressionText, Text
+from workers.metrics import score_labels, score_sequences, score_values
 from workers.tasks import given_labels
 from workers.thresholds import best_threshold
 
@@ -30,6 +30,8 @@ def guessing(
 ) -> dict[MetricName, float]:
     """Return the score on each metric that is defined, as it is read (the loss is one). A class that train
     lacks counts as seen once, as does each other one besides."""
+    if task.kind is TaskKind.REGRESSION:
+        return _same_number(task.metric, _values(train), _values(test))
     if task.kind is TaskKind.MULTILABEL:
         return _same_labels(task.metric, given_labels(train, labels), given_labels(test, labels))
     train_classes, test_classes = _classes(train), _classes(test)
@@ -61,6 +63,22 @@ def _same_labels(
     answers = np.broadcast_to(shares, test.shape)
     loss = -np.where(test, np.log(answers), np.log1p(-answers)).mean()
     scores = score_labels(test, answers >= threshold, answers)
+    return {n: m.value for n, m in scores.items() if m.value is not None} | {MetricName.LOSS: float(loss)}
+
+
+def _values(examples: Sequence[Example]) -> NDArray[np.float64]:
+    return np.array([example.value for example in examples if isinstance(example, RegressionText)])
+
+
+def _same_number(
+    metric: MetricName, train: NDArray[np.float64], test: NDArray[np.float64]
+) -> dict[MetricName, float]:
+    """Return the scores of one number for all texts."""
+    if not len(test):
+        return {}
+    answer = np.median(train) if metric is MetricName.MAE else train.mean()
+    scores = score_values(test, np.full(len(test), answer))
+    loss = np.square((test - answer) / train.std()).mean()
     return {n: m.value for n, m in scores.items() if m.value is not None} | {MetricName.LOSS: float(loss)}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
@@ -15,7 +16,7 @@ from orchestrator.errors import ConfigError, Problem
 from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.data.examples import characters
 from workers.models.foreign_tokenizers import bounded, reading_seconds
-from workers.tasks import Encoded, encode
+from workers.tasks import Encoded, encode, target_scale
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,6 +28,7 @@ class Examples:
     rows: dict[str, int]
     counts: dict[Split, SplitCounts]  # what is cut is not known yet
     train_classes: dict[str, int]  # training examples of each class; for ner mentions of each type
+    scale: TargetScale | None = None  # regression: of the number in train, as it is capped
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +80,9 @@ def read_examples(order: AttemptOrder) -> Examples:
     rows = {f"{split}_available": len(available[split]) for split in (Split.TRAIN, Split.DEV)}
     rows |= {split.value: len(kept) for split, kept in splits.items()}
     classes = dict.fromkeys(task.labels or (), 0) | class_counts(splits[Split.TRAIN])
-    return Examples(corpus.labels, splits, rows, corpus.counts(splits), classes)
+    return Examples(
+        corpus.labels, splits, rows, corpus.counts(splits), classes, target_scale(splits[Split.TRAIN])
+    )
 
 
 def encode_examples(
@@ -89,7 +93,13 @@ def encode_examples(
     with bounded(backbone, seconds):
         encoded = {
             split: encode(
-                task.kind, part, examples.labels, tokenizer, max_length, repeated=task.paper_scoring
+                task.kind,
+                part,
+                examples.labels,
+                tokenizer,
+                max_length,
+                repeated=task.paper_scoring,
+                scale=examples.scale,
             )
             for split, part in examples.splits.items()
         }

@@ -27,8 +27,9 @@ class Scored:
     collapsed: bool
 
 
-def signature(curve: Sequence[Scored]) -> Signature | None:
-    """Return the first signature that applies. Differences are of quality, which is higher for better.
+def signature(curve: Sequence[Scored], margin: float = MARGIN) -> Signature | None:
+    """Return the first signature that applies. Differences are of quality, which is higher for better; one of
+    at most `margin` is none.
 
     COLLAPSED: the best evaluation (of equals the first) is collapsed.
     None: fewer than 3 evaluations have a quality.
@@ -42,10 +43,10 @@ def signature(curve: Sequence[Scored]) -> Signature | None:
     if len(heights) < FEWEST:
         return None
     first, best, last = heights[0], max(heights), heights[-1]
-    if best - first <= MARGIN:
+    if best - first <= margin:
         return Signature.PLATEAUED
     before = heights[: -max(1, len(heights) // TAIL)]
-    return Signature.IMPROVING if last == best and last - max(before) > MARGIN else Signature.CONVERGED
+    return Signature.IMPROVING if last == best and last - max(before) > margin else Signature.CONVERGED
 
 
 def _height(scored: Scored) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from workers.tasks import IGNORED, Objective
 
@@ -16,8 +16,11 @@ def summed_loss(
     one_of: cross-entropy of `logits` (..., classes) with class ids, of the same shape without the last axis;
     `weights` (classes,) multiply each target's part. any_of: of each example the mean over its labels of the
     binary cross-entropy, `logits` and `labels` (examples, labels); `weights` (labels,) multiply the part of
-    the labels that are given.
+    the labels that are given. number: the squared difference of `logits` (examples, 1) and `labels`
+    (examples,).
     """
+    if objective is Objective.NUMBER:
+        return mse_loss(logits.squeeze(-1), labels, reduction="sum")
     if objective is Objective.ANY_OF:
         each = binary_cross_entropy_with_logits(logits, labels, pos_weight=weights, reduction="none")
         return each.mean(dim=-1).sum()

@@ -8,6 +8,7 @@ predicted labels (as in scikit-learn), the same weighted by the gold size of the
 Cohen's kappa, and the mean of the one-versus-rest areas under the ROC curve; precision, recall and F1 of the
 positive class, where the task names one. multilabel: micro F1 over all pairs of an example and a label, the
 mean F1 of the labels that occur in the gold or predicted ones, and the mean of the areas of the labels.
+regression: mean absolute and root mean squared error in the unit of the target, and Pearson's correlation.
 
 Beside these, for ner, the score of Taylor et al. 2024: spans of sub-words that each repeat the tag of their
 word, in the lenient mode of seqeval. "B-x B-x" on the sub-words of one word counts as two entities there: the
@@ -102,6 +103,19 @@ def score_labels(
         MetricName.MICRO_F1: micro,
         MetricName.MACRO_F1: macro,
         MetricName.MACRO_AUROC: _auroc_of_labels(gold, shares),
+    }
+
+
+def score_values(gold: NDArray[np.float64], predicted: NDArray[np.float64]) -> Metrics:
+    """Return the scores of predicted numbers. Both: (examples,), in the unit of the target."""
+    errors = predicted - gold
+    correlation = MetricValue(missing="the numbers, or the predicted ones, are all alike")
+    if np.ptp(gold) > 0 and np.ptp(predicted) > 0:
+        correlation = MetricValue(value=float(np.corrcoef(gold, predicted)[0, 1]))
+    return {
+        MetricName.MAE: MetricValue(value=float(np.abs(errors).mean())),
+        MetricName.RMSE: MetricValue(value=float(np.sqrt(np.square(errors).mean()))),
+        MetricName.PEARSON: correlation,
     }
 
 

@@ -18,6 +18,7 @@ from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.metrics import MetricName, Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.batches import FlatSplit
@@ -63,6 +64,7 @@ class InputRecord:
     epoch_steps: int | None = None
     planned_steps: int | None = None
     guessing: dict[MetricName, float] = field(default_factory=dict)
+    target_scale: TargetScale | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ def _count_inputs(order: AttemptOrder, examples: Examples) -> InputRecord:
         rows=examples.rows,
         splits=examples.counts,
         train_classes=examples.train_classes,
+        target_scale=examples.scale,
         epoch_steps=steps_of_an_epoch(len(examples.splits[Split.TRAIN]), order.trial.recipe.batch_size),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.config.catalogue import HOW_TO_MAKE_ONE, KINDS, Catalogue, is_price_file
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.source import Source
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS
 from orchestrator.errors import Problem, did_you_mean
 
 AXES = ("models", "domains", "methods", "tasks")
@@ -77,12 +77,27 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
     return problems
 
 
+def _without_margin(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
+    """Tasks measured in a unit of their own, in which no difference is small by default."""
+    target, problems = config.good_enough, []
+    for name in config.tasks:
+        entry = catalogue.tasks.get(name)
+        if entry is None or entry.spec.metric not in IN_THE_UNIT or (target and target.names(name)):
+            continue
+        unit = entry.spec.unit or "the unit of its number"
+        problem = f"is missing for {name}, whose {entry.spec.metric} is in {unit}"
+        setting = f"good_enough: {{tasks: {{{name}: {{within: NUMBER}}}}}}"
+        fix = f"set {setting}, the difference in {unit} that is small"
+        problems.append(Problem(source.of("good_enough"), "good_enough", problem, fix))
+    return problems
+
+
 def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
     """Tasks that the sweep does not have, and a least quality for one that is measured by its loss."""
     target = config.good_enough
+    problems = _without_margin(config, catalogue, source)
     if target is None:
-        return []
-    problems = []
+        return problems
     for name in target.tasks:
         if name not in config.tasks:
             key = f"good_enough.tasks.{name}"
@@ -92,11 +107,11 @@ def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source)
         entry = catalogue.tasks.get(name)
         if (
             entry is not None
-            and entry.spec.metric is MetricName.LOSS
+            and not METRICS[entry.spec.metric].higher_is_better
             and target.of(name).at_least is not None
         ):
             key = f"good_enough.tasks.{name}" if name in target.tasks else "good_enough.at_least"
-            problem = f"{name} is measured by its loss, which has no least value"
+            problem = f"{name} is measured by its {entry.spec.metric}, which has no least value"
             problems.append(Problem(source.of(key), key, problem, "set within for this task"))
     return problems
 

@@ -29,6 +29,7 @@ UNSET = "is set nowhere"
 _OF_SEVERAL_CLASSES = {
     TaskKind.NER: "a ner sentence has none",
     TaskKind.MULTILABEL: "a multilabel text has any number of labels",
+    TaskKind.REGRESSION: "a regression text has a number",
 }
 
 
@@ -126,6 +127,8 @@ def _refusal(cell: GridCell, capabilities: Capabilities, gpus: float) -> str | N
         return f"train_rows_per_class counts examples of a class, and {example}: use train_rows"
     if recipe.class_weights is not None and task.kind is TaskKind.NER:
         return "class_weights weighs rows by their class, and a ner sentence has none"
+    if recipe.class_weights is not None and task.kind is TaskKind.REGRESSION:
+        return "class_weights weighs rows by their class, and a regression text has none"
     if settings.needs_planned_steps and recipe.train_seconds is not None:
         return f"{settings.kind} is planned over a known number of steps: a budget of time gives none"
     return capabilities.refusal(cell.backbone, settings, task.kind, gpus)

@@ -40,6 +40,7 @@ class ColumnLook(Record):
         None, description="rows per label, the largest first, of lists or of texts with several labels"
     )
     label_separator: str | None = Field(None, description="what is between the labels of a text")
+    numeric: bool = Field(False, description="all values are numbers")
     numbered: NonNegativeInt | None = Field(
         None, description="how many values there are, if they are 0, 1, 2, … without a gap"
     )

@@ -11,6 +11,7 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Seed
 from orchestrator.contracts.vocabulary import Precision, TaskKind
@@ -30,6 +31,7 @@ class ModelUse(Record):
     kind: TaskKind
     labels: tuple[str, ...]  # by class id
     threshold: float | None = None  # multilabel: the probability from which a label is given
+    target_scale: TargetScale | None = None  # regression: what makes a number of its answer
     paired: bool = False  # it takes two texts
     max_length: PositiveInt  # tokens; longer texts are cut
     backbone: BackboneSpec  # its weights are a hub's, or the folder `base` of the export

@@ -28,6 +28,9 @@ class MetricName(StrEnum):
     CLASS_PRECISION = "class_precision"
     CLASS_RECALL = "class_recall"
     MACRO_AUROC = "macro_auroc"
+    MAE = "mae"
+    RMSE = "rmse"
+    PEARSON = "pearson"
     LOSS = "loss"
 
 
@@ -38,7 +41,7 @@ class MetricInfo(Record):
 
 
 _NER, _REL, _CLS = (TaskKind.NER,), (TaskKind.RELATION,), (TaskKind.CLASSIFICATION,)
-_MULTI = (TaskKind.MULTILABEL,)
+_MULTI, _REGRESSION = (TaskKind.MULTILABEL,), (TaskKind.REGRESSION,)
 
 METRICS: dict[MetricName, MetricInfo] = {
     MetricName.ENTITY_F1: MetricInfo(
@@ -76,12 +79,17 @@ METRICS: dict[MetricName, MetricInfo] = {
     MetricName.MACRO_AUROC: MetricInfo(
         title="macro AUROC (one versus rest)", higher_is_better=True, kinds=(*_CLS, *_REL, *_MULTI)
     ),
+    MetricName.MAE: MetricInfo(title="mean absolute error", higher_is_better=False, kinds=_REGRESSION),
+    MetricName.RMSE: MetricInfo(title="root mean squared error", higher_is_better=False, kinds=_REGRESSION),
+    MetricName.PEARSON: MetricInfo(title="Pearson's correlation", higher_is_better=True, kinds=_REGRESSION),
     MetricName.LOSS: MetricInfo(
         title="mean loss",
         higher_is_better=False,
         kinds=tuple(TaskKind),
     ),
 }
+
+IN_THE_UNIT = (MetricName.MAE, MetricName.RMSE)  # of the target, say days
 
 # Measured where the task names its `positive_label`.
 OF_ONE_CLASS = (MetricName.CLASS_F1, MetricName.CLASS_PRECISION, MetricName.CLASS_RECALL)
@@ -91,6 +99,7 @@ PRIMARY: dict[TaskKind, MetricName] = {
     TaskKind.RELATION: MetricName.POSITIVE_MICRO_F1,
     TaskKind.CLASSIFICATION: MetricName.MACRO_F1,
     TaskKind.MULTILABEL: MetricName.MICRO_F1,
+    TaskKind.REGRESSION: MetricName.MAE,
 }
 
 

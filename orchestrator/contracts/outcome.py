@@ -10,6 +10,7 @@ from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.phase_work import PhaseWork, sum_of
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Precision, Signature, Source, Split
 
 _OPTIMISERS = "torch/optim/"  # code places of torch's own, which DeepSpeed steps as well
@@ -104,6 +105,7 @@ class Outcome(Record):
     test: dict[MetricName, MetricValue] = Field(default_factory=dict)
     dev: dict[MetricName, MetricValue] = Field(default_factory=dict)  # at the best checkpoint
     threshold: float | None = None  # multilabel: the probability from which a label is given, chosen on dev
+    target_scale: TargetScale | None = None  # regression
     best_step: NonNegativeInt | None = None
     signature: Signature | None = None  # how dev went; None where it was scored too seldom to say
     steps: NonNegativeInt = 0  # optimiser steps, inherited ones included

@@ -24,6 +24,7 @@ def _below_data_dir(name: str) -> str:
 
 
 DataPath = Annotated[str, AfterValidator(_below_data_dir)]
+Unit = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^\S.*$")]
 LabelSeparator = Annotated[str, Field(min_length=1, max_length=3)]
 # Several files of a split are read one after another. A format of whole corpora takes directories and .tar.gz
 # archives as well as files.
@@ -213,7 +214,7 @@ Reader = Annotated[
 class TaskSpec(Record):
     name: str
     title: str = Field(description="what is predicted, in a few words")
-    kind: TaskKind = Field(description="classification, multilabel, ner or relation")
+    kind: TaskKind = Field(description="classification, multilabel, ner, relation or regression")
     domain: str = Field(description="what its texts are, say clinical, biomedical or general")
     reader: Reader = Field(description="a mapping with format, files, and the columns of its format")
     # Other layouts of the same corpus. The first one whose files are in the data directory takes the place of
@@ -232,6 +233,7 @@ class TaskSpec(Record):
     labels: tuple[str, ...] | None = None  # None: those of train, sorted. For ner: entity types without B-/I-
     negative_label: str | None = None  # relation tasks: the class that means "no relation"
     positive_label: str | None = None  # classification: the class whose precision, recall and F1 are measured
+    unit: Unit | None = Field(None, description="of the number that a regression predicts, say days")
     metric: MetricName  # the primary one: selects the best checkpoint and is the quality
     max_length: PositiveInt = 128  # tokens; longer inputs are cut and counted
     train_examples: PositiveInt | None = None  # as published, for the estimate of a plan

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         TaskSpec,
     )
 
-_TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL)
+_TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL, TaskKind.REGRESSION)
 _HAS_COLUMNS = ("arrow", "csv", "jsonl", "parquet")
 _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds of task it gives examples for
     "arrow": tuple(TaskKind),
@@ -40,6 +40,7 @@ def task_problems(task: TaskSpec) -> Iterator[Problem]:
     """Metric and labels, and the reader of each layout against the kind of the task."""
     yield from _metric(task)
     yield from _labels(task)
+    yield from _number(task)
     for key, reader in readers_of(task):
         yield from _reader(task, key, reader)
 
@@ -106,6 +107,24 @@ def _metric(task: TaskSpec) -> Iterator[Problem]:
         yield Problem.of_key("metric", problem, "set paper_scoring: true, or choose another metric")
 
 
+def _number(task: TaskSpec) -> Iterator[Problem]:
+    """Keys of classes at a task that predicts a number, and keys of a number at one that does not."""
+    if task.kind is not TaskKind.REGRESSION:
+        if task.unit is not None:
+            problem = f"belongs to regression tasks, and this is a {task.kind} task, got {task.unit!r}"
+            yield Problem.of_key("unit", problem, "remove it, or set kind: regression")
+        return
+    if task.labels is not None:
+        yield Problem.of_key(
+            "labels", "belongs to tasks with classes, and this one predicts a number", "remove it"
+        )
+    for key, reader in readers_of(task):
+        for name in ("merge", "names"):
+            if getattr(reader, name, ()):
+                problem = "belongs to tasks with classes, and this one predicts a number"
+                yield Problem.of_key(f"{key}.{name}", problem, "remove it")
+
+
 def _labels(task: TaskSpec) -> Iterator[Problem]:
     labels, negative = task.labels, task.negative_label
     if task.kind is TaskKind.RELATION and negative is None:
@@ -114,7 +133,7 @@ def _labels(task: TaskSpec) -> Iterator[Problem]:
         problem = f"belongs to relation tasks, and this is a {task.kind} task, got {negative!r}"
         yield Problem.of_key("negative_label", problem, "remove it, or set kind: relation")
     yield from _positive(task)
-    if labels is None:
+    if labels is None or task.kind is TaskKind.REGRESSION:
         return
     for label, count in Counter(labels).items():
         if count > 1:

@@ -10,6 +10,7 @@ class TaskKind(StrEnum):
     NER = "ner"
     RELATION = "relation"
     MULTILABEL = "multilabel"  # any number of labels for a text
+    REGRESSION = "regression"  # a number for a text
 
 
 class Sensitivity(StrEnum):

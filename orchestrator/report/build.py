@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from orchestrator.contracts.caveats import doubts
 from orchestrator.contracts.ledger import TrialRecord
-from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.metrics import IN_THE_UNIT, MetricName
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.target import NEAR
 from orchestrator.contracts.task import TaskSpec
@@ -43,6 +43,7 @@ from orchestrator.report.results.weights_provenance import weights_of
 from orchestrator.report.scores.points import scores_of
 from orchestrator.report.statistics.bootstrap import Draws
 from orchestrator.report.task_report import TaskReport
+from orchestrator.report.text import metric_title
 
 
 def build_report(
@@ -111,8 +112,9 @@ def _task(
     pairs = student_teacher_pairs(plain, sweep)
     replicates = replicates_of(cells, comparisons, counting)
     target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
+    unit = task.unit if task.metric in IN_THE_UNIT else None
     uncertainty = uncertainty_of(
-        (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed
+        (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed, unit
     )
     if rehearsal(sweep):
         uncertainty = uncertainty._replace(
@@ -121,13 +123,12 @@ def _task(
     points = uncertainty.points
     if sweep.runs_from is not None and not any(p.quality is not None and p.quality.n > 1 for p in points):
         uncertainty = uncertainty._replace(groups=(), claims=(), good_enough=())  # nothing was repeated
-    title = METRICS[task.metric].title
     report = TaskReport(
         task=task.name,
         title=task.title,
         kind=task.kind,
         metric=task.metric,
-        metric_title=title,
+        metric_title=metric_title(task.metric, unit),
         invented=task.invented,
         doubts=tuple(doubts(task, collected.counted(task.name))),
         notes=(
@@ -148,6 +149,7 @@ def _task(
             uncertainty.good_enough,
             target,
             uncertainty.unlearned,
+            unit,
         ),
         points=points,
         beside=_beside(task),
@@ -160,6 +162,7 @@ def _task(
         groups=uncertainty.groups,
         good_enough=uncertainty.good_enough,
         target=target,
+        unit=unit,
         target_is_own=sweep.good_enough is not None and sweep.good_enough.names(task.name),
         sizes=data_line(task, collected.counted(task.name), collected.classes(task.name), points),
         guessing=dict(guess.scores) if guess.known else {},

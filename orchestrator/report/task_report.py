@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.vocabulary import TaskKind
@@ -45,6 +45,7 @@ class TaskReport(Record):
     good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
     target: Target = NEAR  # what is good enough
     target_is_own: bool = False  # the sweep says so, else it is the default
+    unit: str | None = None  # of quality, say days; None: it has none
     sizes: str | None = None  # how large each part is, as a sentence
     # What guessing scores, as each metric is read; empty where it is unknown.
     guessing: dict[MetricName, float] = Field(default_factory=dict)
@@ -55,5 +56,5 @@ class TaskReport(Record):
 
     @property
     def loss(self) -> bool:
-        """Return whether quality is a loss with its sign changed."""
-        return self.metric is MetricName.LOSS
+        """Return whether quality is a loss or an error with its sign changed."""
+        return not METRICS[self.metric].higher_is_better

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import Target
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
@@ -58,7 +58,7 @@ def _no_interval(summary: Summary) -> str:
 
 
 def read_interval(point: Scored) -> tuple[float, float] | None:
-    """Return the interval of all cells at once; of a loss, as it is read."""
+    """Return the interval of all cells at once; of a loss or an error, as it is read."""
     ends = None if point.simultaneous is None else point.simultaneous.interval
     return mirrored(ends) if point.quality is not None and point.quality.turned else ends
 
@@ -100,18 +100,23 @@ def _without_interval(summary: Summary) -> str:
     return f"n = {summary.n}{'' if summary.n == 1 else ', all alike'}, so no interval"
 
 
-def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
-    """`within 1 point`, and of a loss `within 0.01`."""
-    if metric is MetricName.LOSS:
-        return f"within {points / 100:g}"
+def metric_title(metric: MetricName, unit: str | None = None) -> str:
+    """`macro F1`, `mean absolute error in days`."""
+    return f"{METRICS[metric].title} in {unit}" if unit else METRICS[metric].title
+
+
+def within(metric: MetricName, points: float = 100 * CLOSE, unit: str | None = None) -> str:
+    """`within 1 point`, of a loss `within 0.01`, and of an error `within 0.5 days`."""
+    if not METRICS[metric].higher_is_better:
+        return f"within {points / 100:g} {unit}" if unit else f"within {points / 100:g}"
     return f"within {points:g} {'point' if points == 1 else 'points'}"
 
 
-def enough(target: Target, metric: MetricName) -> str:
+def enough(target: Target, metric: MetricName, unit: str | None = None) -> str:
     """`within 1 point of the best`, or `at least 0.85`."""
     if target.at_least is not None:
         return f"at least {target.at_least:g}"
-    return f"{within(metric, 100 * (target.within or CLOSE))} of the best"
+    return f"{within(metric, 100 * (target.within or CLOSE), unit)} of the best"
 
 
 def remark(point: Point) -> str:

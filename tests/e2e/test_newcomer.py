@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from workshop import Workshop
 
-KINDS = ("letters.csv", "drugs.tsv", "causes.jsonl", "codes.csv")
-METRICS = ("macro_f1", "entity_f1", "positive_micro_f1", "micro_f1")
+KINDS = ("letters.csv", "drugs.tsv", "causes.jsonl", "codes.csv", "stays.csv")
+METRICS = ("macro_f1", "entity_f1", "positive_micro_f1", "micro_f1", "mae")
 FAST = ("methods=full", "seeds=1", "recipe.epochs=1", "domains=general", "concurrency=1")
 
 
@@ -40,8 +40,15 @@ def codes() -> Iterator[str]:
         yield f"P{n // 2},Invented letter {n} about {' and '.join(given) or 'nothing'},{'|'.join(given)}"
 
 
+def stays() -> Iterator[str]:
+    yield "patient,letter,days"
+    for n in range(80):
+        kind, days = (("short", 1), ("medium", 4), ("long", 12))[n % 3]
+        yield f"P{n // 2},Invented letter {n} about a {kind} stay in a ward,{days + n % 7 / 4}"
+
+
 def write_files(root: Path) -> None:
-    for name, content in zip(KINDS, (letters(), drugs(), causes(), codes()), strict=True):
+    for name, content in zip(KINDS, (letters(), drugs(), causes(), codes(), stays()), strict=True):
         (root / name).write_text("\n".join(content) + "\n")
 
 

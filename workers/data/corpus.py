@@ -58,6 +58,8 @@ class Corpus:
         }
 
     def _classes(self, examples: Sequence[Example]) -> dict[str, int]:
+        if self.task.kind is TaskKind.REGRESSION:
+            return {}
         class_sizes = class_counts(examples)
         names = {label.partition("-")[2] or label for label in self.labels} if self._ner else set(self.labels)
         names -= {"O"} if self._ner else set()

@@ -41,11 +41,21 @@ class MultilabelText(Text):
     labels: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, repr=False)
+class RegressionText(Text):
+    """A text, or a pair of texts, with a number; the inherited `label` is empty."""
+
+    value: float = 0.0
+
+
 Example = Tokens | Text
 
 
 def labels_of(example: Example) -> list[str]:
-    """Return the label of a text, the labels of a multilabel one, or the entity type of each mention."""
+    """Return the label of a text, the labels of a multilabel one, or the entity type of each mention. A
+    number is no label."""
+    if isinstance(example, RegressionText):
+        return []
     if isinstance(example, MultilabelText):
         return list(example.labels)
     if isinstance(example, Text):

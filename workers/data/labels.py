@@ -18,9 +18,10 @@ from orchestrator.contracts.task import (
 )
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import Example, labels_of
+from workers.data.examples import Example, RegressionText, labels_of
 from workers.data.faults import Faults
 
+VALUE = "value"  # the one output of a regression
 LONGEST = 60  # characters of an undeclared label; a longer one is text
 _MOST = 50  # undeclared classes
 _MOST_WORDS = 4  # in an undeclared label
@@ -33,11 +34,14 @@ _FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
 def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults] = ()) -> tuple[str, ...]:
     """Return the labels in the order of their ids: the declared ones, else those of train, sorted.
 
-    For ner these are "O", then "B-x" and "I-x" of each entity type, sorted by type. `faults` belong to the
-    splits that were read, train first. Raises DataError if two spellings look alike (`check_spellings`), if
-    train has an undeclared label or too few classes, or if undeclared labels look like text
+    Of a regression there is one, "value". For ner these are "O", then "B-x" and "I-x" of each entity type,
+    sorted by type. `faults` belong to the splits that were read, train first. Raises DataError if two
+    spellings look alike (`check_spellings`), if train has an undeclared label, too few classes or one number,
+    or if undeclared labels look like text
     (`text_for_labels`).
     """
+    if task.kind is TaskKind.REGRESSION:
+        return _one_number(task, train)
     counts = class_counts(train)
     text = None
     if task.labels is None and isinstance(task.reader, _FROM_DATA):
@@ -58,6 +62,15 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
     if task.kind is not TaskKind.NER:
         return task.labels or tuple(sorted(counts))
     return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or counts) for prefix in "BI"))
+
+
+def _one_number(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
+    """Return the name of the single output of a regression. Raises DataError where there is nothing to
+    learn."""
+    if len({example.value for example in train if isinstance(example, RegressionText)}) < 2:
+        fix = f"check that `label` of the reader names the column with the {task.unit or 'number'}"
+        raise DataError(f"task {task.name}", None, "all rows of train have the same number", fix)
+    return (VALUE,)
 
 
 def _too_few(task: TaskSpec, classes: int) -> str:

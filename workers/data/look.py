@@ -24,6 +24,7 @@ from workers.data.masked import marks_a_pair
 from workers.data.readers.arrow_folder import ArrowFolder
 from workers.data.readers.columns import Columns
 from workers.data.readers.delimited import Table, read_rows
+from workers.data.readers.numbers import is_number
 from workers.data.readers.parquet_file import ParquetFile
 
 _LONGEST_NAME, _MOST_WORDS = 60, 4  # of a column's name; a longer one is a cell
@@ -155,6 +156,7 @@ def _column(name: str, values: Sequence[Any]) -> ColumnLook:
         sizes=sizes,
         label_sizes=label_sizes,
         label_separator=separator,
+        numeric=bool(texts) and all(map(is_number, texts)),
         numbered=len(texts) if whole else None,
         negative=negative[0] if sizes and len(negative) == 1 else None,
         **_lengths(lengths),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.errors import ConfigError, Problem
-from workers.data.examples import Example, MultilabelText, Text, labels_of
+from workers.data.examples import Example, MultilabelText, RegressionText, Text, labels_of
 
 _CAP_SEED = "frontier-rows-1"  # a change changes every capped result
 
@@ -42,8 +42,8 @@ def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:
     chosen = []
     for index in _shuffled(examples):
         example = examples[index]
-        if not isinstance(example, Text) or isinstance(example, MultilabelText):
-            problem = "a sentence of a ner task, or a text of a multilabel task, is of no one class"
+        if not isinstance(example, Text) or isinstance(example, MultilabelText | RegressionText):
+            problem = "a sentence of ner, or a text of a multilabel or regression task, is of no one class"
             fix = "set train_rows, which counts sentences or texts"
             raise ConfigError([Problem("recipe", "train_rows_per_class", problem, fix)])
         if counts[example.label] < per_class:

@@ -11,7 +11,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.task_rules import shares_held_out
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import Example
+from workers.data.examples import Example, RegressionText
 from workers.data.labels import class_counts
 
 _FINDS = {  # metrics that are undefined if there is nothing to find
@@ -74,6 +74,10 @@ def _copied(counts: SplitCounts) -> Split | None:
 
 def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example]) -> str | None:
     class_sizes = class_counts(examples)
+    if task.kind is TaskKind.REGRESSION:
+        values = {example.value for example in examples if isinstance(example, RegressionText)}
+        constant = task.metric is MetricName.PEARSON and len(values) < 2
+        return "all of its rows have the same number" if constant else None
     if task.kind is TaskKind.MULTILABEL:
         return _missing_of_labels(task.metric, labels, class_sizes, len(examples))
     if task.metric in _FINDS and not sum(n for name, n in class_sizes.items() if name != task.negative_label):
@@ -106,6 +110,8 @@ def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
     noun = "mentions" if task.kind is TaskKind.NER else "rows of these classes"
     if task.metric in OF_ONE_CLASS:
         noun = f"rows of {visible(str(task.positive_label))}"
+    elif task.kind is TaskKind.REGRESSION:
+        noun = "rows with other numbers"
     elif task.kind is TaskKind.MULTILABEL:
         noun = "rows with these labels" if task.metric is MetricName.MACRO_AUROC else "rows with labels"
     elif task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
@@ -114,7 +120,7 @@ def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
     fixes = [f"add {noun} to {' and '.join(splits)}"] + (
         [f"raise {' and '.join(held_out)}"] if held_out else []
     )
-    undefined = (MetricName.MACRO_AUROC, *OF_ONE_CLASS)  # on a split without a class
+    undefined = (MetricName.MACRO_AUROC, MetricName.PEARSON, *OF_ONE_CLASS)  # on a split without a class
     metric = PRIMARY[task.kind] if task.metric in undefined else MetricName.LOSS
     if task.kind in METRICS[metric].kinds:
         fixes.append(f"set another metric of the task, say {metric}")

@@ -152,7 +152,7 @@ def _read_file(
             for document in read_pubtator(path, name, faults, selected):
                 yield from masked_pairs(document, (first, second), relation, negative, str(path), faults)
         case (
-            TaskKind.CLASSIFICATION | TaskKind.RELATION | TaskKind.MULTILABEL as kind,
+            TaskKind.CLASSIFICATION | TaskKind.RELATION | TaskKind.MULTILABEL | TaskKind.REGRESSION as kind,
             TableReader() as table,
         ):
             yield from read_table(path, name, table, kind, task.labels, faults, selected)
@@ -166,8 +166,8 @@ def _read_file(
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
                 "ner reads conll, pubtator, i2b2-2010, i2b2-xml, arrow or parquet; classification csv, "
-                "jsonl, mimic-notes, arrow or parquet; multilabel csv, jsonl, arrow or parquet; "
-                "relation csv, jsonl, arrow, parquet, i2b2-2010, "
+                "jsonl, mimic-notes, arrow or parquet; multilabel and regression csv, jsonl, arrow or "
+                "parquet; relation csv, jsonl, arrow, parquet, i2b2-2010, "
                 "or pubtator with `relation` and exactly two `entity_types`",
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import Any
 
 from orchestrator.contracts.caveats import caveats
@@ -14,7 +15,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data.copies import repeated_texts
 from workers.data.corpus import Corpus, read_corpus
-from workers.data.examples import Example, Tokens, labels_of
+from workers.data.examples import Example, RegressionText, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.labels import check_known, class_counts, doubt_about_labels
 from workers.data.near import check_parted
@@ -27,7 +28,8 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     splits included.
 
     All counts cover what the examples hold. `mentions` are counted for ner tasks, `relations` for relation
-    tasks of readers that read relations between mentions, `unlabelled` examples for multilabel tasks.
+    tasks of readers that read relations between mentions, `unlabelled` examples for multilabel tasks,
+    `mean` and `deviation` of the number for regression tasks.
     `documents` are those that gave an example; None
     for CoNLL and for sentences in Arrow, which do not mark them. `skipped` counts malformed records;
     `set_aside` counts sound annotations that the examples cannot hold, or that the definition of the task
@@ -95,6 +97,9 @@ def _split(task: TaskSpec, examples: Sequence[Example], faults: Faults) -> dict[
     if task.kind is TaskKind.NER:
         types = task.reader.entity_types if isinstance(task.reader, PubtatorReader) else ()
         summary |= {"mentions": dict.fromkeys(sorted(types), 0) | class_counts(examples)}
+    if task.kind is TaskKind.REGRESSION:
+        values = [example.value for example in examples if isinstance(example, RegressionText)]
+        summary |= {"mean": fmean(values), "deviation": pstdev(values)} if values else {}
     if task.kind is TaskKind.MULTILABEL:
         summary |= {"unlabelled": sum(not labels_of(example) for example in examples)}
     if task.kind is TaskKind.RELATION and isinstance(task.reader, PubtatorReader | I2b2ConceptReader):

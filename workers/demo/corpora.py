@@ -69,7 +69,7 @@ def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
     parts = [split]
     if split is Split.TRAIN:
         parts.extend(part for part in splits_of(task) if part not in task.reader.files)
-    brief = task.kind in (TaskKind.CLASSIFICATION, TaskKind.MULTILABEL)
+    brief = task.kind in (TaskKind.CLASSIFICATION, TaskKind.MULTILABEL, TaskKind.REGRESSION)
     first = 1 + 100_000 * tuple(Split).index(split)
     numbered: list[tuple[int, Note]] = []
     for part in parts:

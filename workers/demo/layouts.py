@@ -47,7 +47,10 @@ def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
             return _conll(conll, [note for _, note in numbered], naming).encode()
         case TaskKind.NER | TaskKind.RELATION, PubtatorReader() as pubtator:
             return _pubtator(pubtator, numbered).encode()
-        case TaskKind.CLASSIFICATION | TaskKind.RELATION | TaskKind.MULTILABEL, TableReader() as table:
+        case (
+            TaskKind.CLASSIFICATION | TaskKind.RELATION | TaskKind.MULTILABEL | TaskKind.REGRESSION,
+            TableReader() as table,
+        ):
             return table_file(task, table, numbered)
         case kind, reader:
             raise ConfigError(

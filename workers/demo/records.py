@@ -34,6 +34,8 @@ def _label_cells(
 ) -> dict[str, list[Any]]:
     """Return the columns that hold the labels of the notes. For multilabel each label is that of every third
     note."""
+    if task.kind is TaskKind.REGRESSION:
+        return {str(reader.label): [str(_DAYS[OUTCOMES.index(note.outcome) % len(_DAYS)]) for note in notes]}
     if task.kind is not TaskKind.MULTILABEL:
         return {str(reader.label): list(_labels(task, notes))}
     labels = reader.label_columns or task.labels or OUTCOMES

@@ -1,4 +1,4 @@
-"""What an exported model answers to texts: probabilities of labels, or entities with their offsets."""
+"""What an exported model answers to texts: probabilities of labels, a number, or entities."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from orchestrator.contracts.exported import ModelUse
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import FlatSplit, by_length
-from workers.data.examples import Example, MultilabelText, Text, Tokens
+from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens
 from workers.data.readers.sentences import Span, sentence_spans, word_spans
 from workers.exported.texts import Given
 from workers.models.masks import padding_known
-from workers.tasks import Encoded, encode
+from workers.tasks import Encoded, encode, predicted_values
 from workers.thresholds import probabilities
 
 _OUTSIDE = "O"
@@ -35,6 +35,8 @@ class Answerer:
         """Return one record per text, in their order; offsets are characters of the text as it was given."""
         if self.use.kind is TaskKind.NER:
             return self._entities(given)
+        if self.use.kind is TaskKind.REGRESSION:
+            return self._numbers(given)
         return self._any_labels(given) if self.use.kind is TaskKind.MULTILABEL else self._labels(given)
 
     def _labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
@@ -51,6 +53,14 @@ class Answerer:
                 }
             )
         return records
+
+    def _numbers(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        encoded = self._encoded([RegressionText(g.text, g.second_text, "", str(g.number)) for g in given])
+        values = predicted_values(encoded, [logits.numpy() for logits in self._logits(encoded)]).tolist()
+        return [
+            {"value": _rounded(value), "cut": was_cut}
+            for value, was_cut in zip(values, encoded.were_cut, strict=True)
+        ]
 
     def _any_labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         assert self.use.threshold is not None
@@ -97,7 +107,8 @@ class Answerer:
         return Tokens(tokens, self.use.labels[:1] * len(tokens), "")
 
     def _encoded(self, examples: Sequence[Example]) -> Encoded:
-        return encode(self.use.kind, examples, self.use.labels, self.tokenizer, self.use.max_length)
+        use = self.use
+        return encode(use.kind, examples, use.labels, self.tokenizer, use.max_length, scale=use.target_scale)
 
     def _logits(self, encoded: Encoded) -> list[Tensor]:
         """Return the logits on the CPU, in the order of the examples."""

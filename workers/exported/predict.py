@@ -19,6 +19,7 @@ from workers.exported.texts import Given, read_given
 from workers.models.foreign_tokenizers import bounded, reading_seconds
 
 _PASSES = 16  # between two signs of progress
+_ANSWERS = {TaskKind.MULTILABEL: "labels", TaskKind.REGRESSION: "value"}
 _BETWEEN = ";"  # the labels of a multilabel answer in CSV
 
 
@@ -66,8 +67,9 @@ class _Csv:
 
     def __init__(self, file: TextIO, answerer: Answerer) -> None:
         self._file, self._ner = file, answerer.use.kind is TaskKind.NER
-        self._answer = "labels" if answerer.use.kind is TaskKind.MULTILABEL else "label"
-        self._labels, self._begun = answerer.use.labels, False
+        self._answer = _ANSWERS.get(answerer.use.kind, "label")
+        self._labels = () if answerer.use.kind is TaskKind.REGRESSION else answerer.use.labels
+        self._begun = False
 
     def write(self, given: Sequence[Given], records: Sequence[dict[str, Any]]) -> None:
         buffer = io.StringIO()
@@ -83,7 +85,7 @@ class _Csv:
             if self._ner:
                 rows.writerows([key, *entity.values()] for entity in record["entities"])
             else:
-                shares, answer = record["probabilities"].values(), record[self._answer]
-                answer = answer if isinstance(answer, str) else _BETWEEN.join(answer)
+                shares, answer = record.get("probabilities", {}).values(), record[self._answer]
+                answer = _BETWEEN.join(answer) if isinstance(answer, list) else answer
                 rows.writerow([key, answer, str(record["cut"]).lower(), *shares])
         self._file.write(buffer.getvalue())

@@ -40,7 +40,13 @@ def score(request: EvaluateRequest) -> Scored:
     answerer = ready(request.folder, request.exported, request.cache_dir, threads=request.exported.cpus)
     with bounded(use.backbone.name, reading_seconds(sum(map(characters, examples)))):
         data = encode(
-            task.kind, examples, use.labels, answerer.tokenizer, use.max_length, repeated=task.paper_scoring
+            task.kind,
+            examples,
+            use.labels,
+            answerer.tokenizer,
+            use.max_length,
+            repeated=task.paper_scoring,
+            scale=use.target_scale,
         )
     flat = FlatSplit(data, answerer.tokenizer.pad_token_id, answerer.device)
     tested = evaluate(

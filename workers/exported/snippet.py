@@ -46,6 +46,11 @@ for number, label in config.id2label.items():
     given = "yes" if probabilities[number] >= {threshold} else "no"
     print(f"{{label}}: {{given}} ({{probabilities[number]:.3f}})")
 """
+_NUMBER = """\
+with torch.no_grad():
+    value = {scale.mean} + {scale.deviation} * model(**inputs).logits[0, 0].item()
+print(f"{{value:.3f}}")
+"""
 _WORDS = """\
 text = "{text}"
 words = re.findall(r"\\w+|[^\\w\\s]", text)
@@ -102,9 +107,15 @@ def _answer(use: ModelUse) -> str:
     if use.kind is TaskKind.NER:
         template = _WORDS
     else:
-        reading = _ANY_OF if use.kind is TaskKind.MULTILABEL else _ONE_OF
+        reading = {TaskKind.MULTILABEL: _ANY_OF, TaskKind.REGRESSION: _NUMBER}.get(use.kind, _ONE_OF)
         template = (_PAIRS if use.paired else _SEQUENCE) + reading
-    return template.format(text=_TEXT, second=_PAIR, length=use.max_length, threshold=use.threshold)
+    return template.format(
+        text=_TEXT,
+        second=_PAIR,
+        length=use.max_length,
+        threshold=use.threshold,
+        scale=use.target_scale,
+    )
 
 
 def _base(use: ModelUse, *, has_base: bool) -> str:

@@ -29,7 +29,10 @@ from workers.models.loading import check_finite, freeze_as, load, stored
 from workers.models.weights import verify
 
 # What transformers calls the tasks whose logits are not those of one class out of several.
-_PROBLEM_TYPES = {TaskKind.MULTILABEL: "multi_label_classification"}
+_PROBLEM_TYPES = {
+    TaskKind.MULTILABEL: "multi_label_classification",
+    TaskKind.REGRESSION: "regression",
+}
 _READ_IN_SCANS = ("conv1d", "x_proj", "dt_proj", "out_proj")
 
 

@@ -24,10 +24,12 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.metrics import IN_THE_UNIT
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
-from workers.learning_curve import signature
+from workers.learning_curve import MARGIN, signature
 from workers.metering.meter import Meter, add_phases
 from workers.runtime.core_dumps import forbid_core_dumps
 from workers.runtime.records import EventLog, is_superseded, write_outcome
@@ -165,8 +167,9 @@ def _outcome(
         test=scores.metrics if failure is None else {},
         dev=progress.best_metrics,
         threshold=progress.best_threshold,
+        target_scale=inputs.target_scale,
         best_step=progress.best_step,
-        signature=signature(progress.curve) if failure is None else None,
+        signature=signature(progress.curve, _margin(order, inputs.target_scale)) if failure is None else None,
         steps=progress.step,
         planned_steps=inputs.planned_steps,
         epochs=progress.step / inputs.epoch_steps if inputs.epoch_steps else 0.0,
@@ -194,6 +197,13 @@ def _outcome(
         saved_bytes=records.saved_bytes,
         serving=scores.serving if failure is None else (),
     )
+
+
+def _margin(order: AttemptOrder, scale: TargetScale | None) -> float:
+    """Return the difference of quality that is none; of an error, as a share of what the number varies by."""
+    if scale is None or order.trial.task.metric not in IN_THE_UNIT:
+        return MARGIN
+    return MARGIN * scale.deviation
 
 
 def _peaks(gauges: Gauges) -> tuple[int | None, int | None]:

@@ -8,6 +8,18 @@ from workers.tasks.encoding import (
     decode_tags,
     encode,
     given_labels,
+    predicted_values,
+    target_scale,
 )
 
-__all__ = ["IGNORED", "Encoded", "Objective", "decode_subwords", "decode_tags", "encode", "given_labels"]
+__all__ = [
+    "IGNORED",
+    "Encoded",
+    "Objective",
+    "decode_subwords",
+    "decode_tags",
+    "encode",
+    "given_labels",
+    "predicted_values",
+    "target_scale",
+]

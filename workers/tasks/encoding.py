@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError, WeightsError
 from workers.data.corpus import mentions_beyond
-from workers.data.examples import Example, MultilabelText, Text, Tokens, labels_of
+from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens, labels_of
 
 IGNORED = -100  # the label of a sub-word that takes no part in the loss
 _SPACE = "\u2581"  # how SentencePiece writes one
@@ -26,10 +28,11 @@ class Objective(StrEnum):
 
     ONE_OF = "one_of"  # one class for a text, or for each word
     ANY_OF = "any_of"  # each label for itself
+    NUMBER = "number"  # how many deviations the target is above the mean
 
     @classmethod
     def of(cls, kind: TaskKind) -> Objective:
-        return cls.ANY_OF if kind is TaskKind.MULTILABEL else cls.ONE_OF
+        return {TaskKind.MULTILABEL: cls.ANY_OF, TaskKind.REGRESSION: cls.NUMBER}.get(kind, cls.ONE_OF)
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,13 +40,14 @@ class Encoded:
     """Encoded examples, unpadded, all lists of one length and in the order of the examples.
 
     `labels` holds one id per example, or for ner one per sub-word: the word's at its first sub-word, or at
-    each of them where `repeated`, else IGNORED. For multilabel it holds 1.0 or 0.0 per label of the task.
+    each of them where `repeated`, else IGNORED. For multilabel it holds 1.0 or 0.0 per label of the task,
+    for regression the number on the `scale`; `values` are the numbers as they are in the files.
     `tags` and `places` exist for ner: the gold tag of each word, and the index of its first sub-word, None
     for a word that was cut off or gave no sub-word.
     """
 
     input_ids: list[list[int]]
-    labels: list[int] | list[list[int]] | list[list[float]]
+    labels: list[int] | list[float] | list[list[int]] | list[list[float]]
     token_type_ids: list[list[int]] | None  # None where the tokenizer makes none
     truncated: int  # examples that were cut to max_length
     mentions_cut: int | None = None  # of ner: those that do not lie whole before the cut
@@ -52,6 +56,8 @@ class Encoded:
     repeated: bool = False
     were_cut: list[bool] = field(default_factory=list)  # of texts, each
     objective: Objective = Objective.ONE_OF
+    values: list[float] = field(default_factory=list)
+    scale: TargetScale | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -65,8 +71,10 @@ def encode(
     max_length: int,
     *,
     repeated: bool = False,
+    scale: TargetScale | None = None,
 ) -> Encoded:
     """Encode for a model whose class i is `labels[i]`. `max_length` counts sub-words, special ones included.
+    `scale`: that of the target, for regression.
 
     `repeated`: the tag of a word stands on all its sub-words, B- included, as Taylor et al. 2024 had it.
     Raises WeightsError for a tokenizer that does not map sub-words to words, DataError for a label that is
@@ -83,10 +91,34 @@ def encode(
         return _encode_words(sentences, ids, tokenizer, max_length, repeated)
     texts = [e for e in examples if isinstance(e, Text)]
     _check_known({label for example in texts for label in labels_of(example)}, ids)
-    targets: list[Any] = [ids[e.label] for e in texts if not isinstance(e, MultilabelText)]
+    targets: list[Any] = [ids[e.label] for e in texts if not isinstance(e, MultilabelText | RegressionText)]
     if kind is TaskKind.MULTILABEL:
         targets = given_labels(texts, labels).astype(float).tolist()
+    if kind is TaskKind.REGRESSION:
+        return _encode_numbers(texts, scale, tokenizer, max_length)
     return _encode_texts(texts, targets, Objective.of(kind), tokenizer, max_length)
+
+
+def target_scale(train: Sequence[Example]) -> TargetScale | None:
+    """Return the scale of the numbers of train; None for tasks with classes. Raises DataError where
+    they are all alike."""
+    values = [example.value for example in train if isinstance(example, RegressionText)]
+    if not values:
+        return None
+    if not (deviation := pstdev(values)) > 0:
+        problem, fix = "all training rows that are used have the same number", "raise train_rows"
+        raise DataError("the examples", None, problem, fix)
+    return TargetScale(mean=fmean(values), deviation=deviation)
+
+
+def _encode_numbers(
+    examples: Sequence[Text], scale: TargetScale | None, tokenizer: Any, max_length: int
+) -> Encoded:
+    assert scale is not None
+    values = [example.value for example in examples if isinstance(example, RegressionText)]
+    labels = [(value - scale.mean) / scale.deviation for value in values]
+    encoded = _encode_texts(examples, labels, Objective.NUMBER, tokenizer, max_length)
+    return replace(encoded, values=values, scale=scale)
 
 
 def given_labels(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[np.bool_]:
@@ -177,6 +209,15 @@ def _words(tokens: Sequence[str], encoding: Any) -> list[int | None]:
         real = sequence is not None and start < end and piece != _SPACE
         word_of_piece.append(word if real and word < len(ends) else None)
     return word_of_piece
+
+
+def predicted_values(encoded: Encoded, logits: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
+    """Return the predicted numbers, (examples,), in the unit of the target. `logits` in the order of the
+    examples: [n, 1] or n arrays of [1]."""
+    assert encoded.scale is not None
+    above = np.stack(logits).astype(np.float64)[:, 0]
+    values: NDArray[np.float64] = encoded.scale.mean + encoded.scale.deviation * above
+    return values
 
 
 def decode_tags(

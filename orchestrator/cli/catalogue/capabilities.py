@@ -12,7 +12,7 @@ from orchestrator.contracts.capability import Capability
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 
-_HEADS = {"classification, relation and multilabel": TaskKind.CLASSIFICATION, "ner": TaskKind.NER}
+_HEADS = {"classification, relation, multilabel and regression": TaskKind.CLASSIFICATION, "ner": TaskKind.NER}
 
 
 def select_rows(architecture: str | None, method: str | None) -> list[Capability]:

@@ -120,12 +120,17 @@ def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
         if spec.kind is TaskKind.MULTILABEL:
             what = "always giving the same labels, those that score best on test"
         yield f"{METRICS[spec.metric].title} of {what}: {floor:.3f}"
+    if spec.kind is TaskKind.REGRESSION and "deviation" in (test := answer["splits"].get(Split.TEST, {})):
+        unit = f" {spec.unit}" if spec.unit else ""
+        yield f"root mean squared error of always answering the mean of test: {test['deviation']:.3f}{unit}"
     if answer["units"] is None:
         return
     count, unit = answer["units"]
     noun = unit if count != 1 else unit.removesuffix("s")
     if count < _FEW:
         yield f"{count} test {noun}: too few to measure any score"
+        return
+    if spec.kind is TaskKind.REGRESSION:
         return
     half = NormalDist().inv_cdf(0.975) * math.sqrt(_LIKELY * (1 - _LIKELY) / count)
     yield (
@@ -193,6 +198,9 @@ def _splits_table(answer: dict[str, Any]) -> Table:
         for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
             per_split = (split.get(group, {}).get(name, 0) for split in splits.values())
             table.add_row(f"{title} {name}", *(f"{count:,}" for count in per_split))
+    for key, title in {"mean": "mean", "deviation": "standard deviation"}.items():
+        if any(split.get(key) is not None for split in splits.values()):
+            table.add_row(title, *(f"{split[key]:.3f}" if key in split else "" for split in splits.values()))
     if any(split.get("unlabelled") is not None for split in splits.values()):
         table.add_row("without a label", *(f"{split['unlabelled']:,}" for split in splits.values()))
     if any(split["repeated"] for split in splits.values()):

@@ -34,7 +34,9 @@ def init(
     ],
     dev: Annotated[Path | None, typer.Option(help="The file of dev. Default: a fifth of FILE.")] = None,
     test: Annotated[Path | None, typer.Option(help="The file of test. Default: a fifth of FILE.")] = None,
-    kind: Annotated[str | None, typer.Option(metavar="classification|multilabel|ner|relation")] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="classification|multilabel|ner|relation|regression")
+    ] = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the text.")] = None,
     second_text: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="A second text, for pairs of sentences.")
@@ -47,6 +49,9 @@ def init(
     negative_label: Annotated[
         str | None, typer.Option(metavar="LABEL", help='Of relations: the class for "no relation".')
     ] = None,
+    unit: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Of the number that is predicted, say days.")
+    ] = None,
     separator: Annotated[
         str | None, typer.Option(parser=_separator, metavar=",|;|bar|tab", help="Of CSV columns.")
     ] = None,
@@ -54,7 +59,7 @@ def init(
         str | None, typer.Option(metavar="WORD", help="What the texts are, say clinical.")
     ] = None,
     within: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Good enough: at most this much below the best.")
+        float | None, typer.Option(min=0, help="Good enough: at most this much below the best.")
     ] = None,
     at_least: Annotated[
         float | None, typer.Option(min=0, max=1, help="Good enough: at least this much of the metric.")
@@ -90,7 +95,7 @@ def init(
     from orchestrator.contracts.vocabulary import Split
 
     files = {split: path for split, path in zip(Split, (file, dev, test), strict=True) if path is not None}
-    flags = Flags(kind, text, second_text, label, identity, negative_label, domain)
+    flags = Flags(kind, text, second_text, label, identity, negative_label, domain, unit)
     wishes = write.Wishes(
         name,
         into,

@@ -147,6 +147,7 @@ def _use(chosen: Chosen, order: AttemptOrder) -> ModelUse:
         kind=trial.task.kind,
         labels=outcome.labels,
         threshold=outcome.threshold,
+        target_scale=outcome.target_scale,
         paired=_is_paired(trial.task),
         max_length=trial.recipe.max_length,
         backbone=trial.backbone,

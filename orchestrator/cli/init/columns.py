@@ -13,6 +13,7 @@ from orchestrator.units import quantity
 NO_COLUMN = "none"  # the answer that there is no such column
 _TEXT_WORDS = 4  # words that a text has on average, at least
 _SENTENCE_WORDS = 60  # that the sentence of a relation has, at most
+_MOST_NUMBERED = 10  # numbers that are taken for names of classes
 _MARKED = 0.9  # share of the texts of a relation task that mark their pair
 _PATIENT = frozenset(["patient", "patients", "subject", "subjects", "person", "pid", "mrn", "nhs"])
 _DOCUMENT = frozenset(
@@ -109,16 +110,25 @@ def _free(look: DataLook, taken: Sequence[str | None]) -> list[ColumnLook]:
     ]
 
 
+def number_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
+    """Return the column with the number that a regression predicts, where no other column can be meant."""
+    names = _PATIENT | _DOCUMENT | _SITE
+    numeric = [c for c in _free(look, taken) if c.numeric and not words_of(c.name) & names]
+    return _only(numeric, "--label", "Which column has the number?", _names(_free(look, taken)))
+
+
 def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
-    """Return the column with classes, where no other column can be meant."""
+    """Return the column with classes or numbers, where no other column can be meant."""
     free = _free(look, taken)
     named = [column for column in free if words_of(column.name) & _LABEL]
-    if len(named) == 1 and has_classes(named[0]):
+    if len(named) == 1 and (has_classes(named[0]) or named[0].numeric):
         return Answer(named[0].name, f"from its name; {_values(named[0])}")
     open_columns = named or [c for c in free if not words_of(c.name) & (_PATIENT | _DOCUMENT | _SITE)]
     classes = [column for column in open_columns if has_classes(column)]
     if len(classes) == 1 and len(open_columns) == 1:
         return Answer(classes[0].name, f"the only column with classes: {_values(classes[0])}")
+    if len(open_columns) == 1 and open_columns[0].numeric:
+        return Answer(open_columns[0].name, f"the only column of its kind: {_values(open_columns[0])}")
     if not classes:
         many = [f"{column.name!r} has {_values(column)}" for column in open_columns]
         why = "no column has 2 to 50 values that repeat" + (f": {', '.join(many)}" if many else "")
@@ -157,7 +167,7 @@ def site_column(look: DataLook, taken: Sequence[str | None]) -> Answer | None:
 
 
 def task_kind(look: DataLook, text: str | None, label: str | None) -> Answer | Question:
-    """Return what the task is: tags are entities; texts have several labels, or classes, or are relations."""
+    """Return what the task is: tags are entities; texts have labels, numbers, classes or relations."""
     if look.format == "conll" or any(column.tags for column in look.columns):
         return Answer(TaskKind.NER, "its words have BIO tags")
     by_name = {column.name: column for column in look.columns}
@@ -165,6 +175,12 @@ def task_kind(look: DataLook, text: str | None, label: str | None) -> Answer | Q
     if classes is not None and classes.label_sizes is not None:
         between = "are lists" if classes.lists else f"have {classes.label_separator!r} between them"
         return Answer(TaskKind.MULTILABEL, f"its labels {between}: {_values(classes)}")
+    if classes is not None and classes.numeric and classes.distinct > _MOST_NUMBERED:
+        numbers = f"its label is a number: {_values(classes)}"
+        if classes.sizes is None:
+            return Answer(TaskKind.REGRESSION, numbers)
+        either = (TaskKind.REGRESSION, TaskKind.CLASSIFICATION)
+        return Question("--kind", "What is predicted of a text?", numbers, tuple(map(str, either)))
     marked = texts is not None and texts.marked >= _MARKED and texts.mean_words <= _SENTENCE_WORDS
     if not marked or texts is None:
         return Answer(TaskKind.CLASSIFICATION, "its texts mark no pairs of mentions")

@@ -33,6 +33,7 @@ class Flags:
     id: str | None = None
     negative_label: str | None = None
     domain: str | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Study:
         }
         if self.kind is TaskKind.RELATION:
             task["negative_label"] = self.value("negative_label")
+        if self.value("unit"):
+            task["unit"] = self.value("unit")
         return task | ({"data": "sensitive"} if sensitive else {})
 
     @property
@@ -90,7 +93,8 @@ class Study:
         if self.look.format == "csv" and self.look.separator:
             reader["separator"] = self.look.separator
         label = self._label
-        if self.look.format in ("arrow", "parquet") and label is not None and label.numbered:
+        classes = self.kind is not TaskKind.REGRESSION
+        if self.look.format in ("arrow", "parquet") and classes and label is not None and label.numbered:
             reader["names"] = [str(number) for number in range(label.numbered)]
         shares = {str(s): HELD_OUT for s in (Split.DEV, Split.TEST) if s not in self.files}
         return reader | ({"hold_out": shares} if shares else {})
@@ -112,6 +116,10 @@ def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Ask
         settled["negative_label"] = given or asking.settle(found)
     elif flags.negative_label:
         asking.refuse("--negative-label", f"belongs to relation tasks, and this is {kind.value}", "remove it")
+    if flags.unit and kind.value != TaskKind.REGRESSION:
+        asking.refuse("--unit", f"belongs to regression tasks, and this is {kind.value}", "remove it")
+    elif flags.unit:
+        settled["unit"] = Answer(flags.unit, GIVEN)
     settled = {"kind": kind} | settled
     settled["domain"] = _domain(flags, asking)
     asking.end()
@@ -136,8 +144,10 @@ def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking
         if "second_text" in given:
             settled["second_text"] = given["second_text"]
         taken = [answer.value for answer in settled.values()] + [flags.id]
-        settled["label"] = given.get("label") or asking.settle(columns.label_column(look, taken))
-        _check_label(look, settled["label"].value, asking)
+        of_numbers = kind_flag == TaskKind.REGRESSION
+        choose = columns.number_column if of_numbers else columns.label_column
+        settled["label"] = given.get("label") or asking.settle(choose(look, taken))
+        _check_label(look, settled["label"].value, kind_flag, asking)
     taken = [answer.value for answer in settled.values()]
     if flags.id is not None:
         identity = asking.given("--id", flags.id, (*names, NO_COLUMN))
@@ -165,10 +175,15 @@ def _kind(look: DataLook, text: str | None, label: str | None, flags: Flags, ask
     return given
 
 
-def _check_label(look: DataLook, label: str | None, asking: Asking) -> None:
-    """Refuse a column whose values would not be taken for classes: they would be written into records."""
+def _check_label(look: DataLook, label: str | None, kind: str | None, asking: Asking) -> None:
+    """Refuse a column whose values would not be taken for classes: they would be written into records.
+    Numbers are not, where no other kind is asked for."""
     column: ColumnLook | None = next((c for c in look.columns if c.name == label), None)
-    if column is None or columns.has_classes(column):
+    if column is not None and kind == TaskKind.REGRESSION and not column.numeric:
+        asking.refuse("--label", f"not all of its values are numbers, got {label!r}", "name another column")
+        return
+    numbers_may_be = kind in (None, TaskKind.REGRESSION)
+    if column is None or columns.has_classes(column) or (column.numeric and numbers_may_be):
         return
     problem = f"{column.distinct:,} values in {column.filled:,} rows are no classes, got {label!r}"
     fix = "name another column, or a file in which its values are grouped into 2 to 50 classes"

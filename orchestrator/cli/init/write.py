@@ -32,12 +32,13 @@ from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.requests import InspectTask
 from orchestrator.contracts.separators import Separator
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError, Problem, did_you_mean
 from orchestrator.execution.devices import first_gpu
 from orchestrator.units import quantity
 
 SWEEP_FILE = "sweep.yaml"
+_SMALL = 0.05  # of the standard deviation of a number
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,15 @@ def init(
     look = _look(files[Split.TRAIN], separator)
     data_dir, below = _placed(files, look)
     study = settle(look, below, flags, asking)
-    good_enough, weights = _wanted(wishes, asking)
+    weights = _weights(wishes, asking)
+    good_enough = _good_enough(wishes, study.kind, asking)
     task = study.task(title, wishes.sensitive)
     text = task_text(task, study)
     spec = _checked(text, name, task_file)
     answer = _inspected(spec, data_dir, wishes.storage)
+    if not good_enough:  # an error has a unit of its own, in which nothing is small for all tasks
+        deviation = answer["splits"]["train"]["deviation"]
+        good_enough = {"within": float(f"{_SMALL * deviation:.1g}")}
     begin = start(catalogue, weights, wishes.models, answer["splits"]["train"]["examples"])
     paths = [_relative(path.resolve(), target) for path in (data_dir, *wishes.catalogues)]
     sweep = sweep_text(name, title, paths, begin, good_enough, first_gpu() is not None)
@@ -131,8 +136,8 @@ def _relative(path: Path, target: Path) -> str:
     return str(path)
 
 
-def _wanted(wishes: Wishes, asking: Asking) -> tuple[dict[str, float], Weights]:
-    """Return what is good enough, and where weights may come from."""
+def _weights(wishes: Wishes, asking: Asking) -> Weights:
+    """Return where weights may come from."""
     weights = wishes.weights
     if weights is None and not wishes.models:
         question = Question(
@@ -143,9 +148,23 @@ def _wanted(wishes: Wishes, asking: Asking) -> tuple[dict[str, float], Weights]:
             Weights.HERE,
         )
         weights = Weights(str(asking.assumed(question).value))
+    return weights or Weights.HERE
+
+
+def _good_enough(wishes: Wishes, kind: TaskKind, asking: Asking) -> dict[str, float]:
+    """Return what is good enough; nothing for a regression whose user does not say it."""
+    number = kind is TaskKind.REGRESSION
+    if wishes.at_least is not None and number:
+        asking.refuse("--at-least", "an error has no least value", "give --within, in the unit of the number")
+        asking.end()
     if wishes.at_least is not None:
-        return {"at_least": wishes.at_least}, weights or Weights.HERE
+        return {"at_least": wishes.at_least}
     within = wishes.within
+    if within is not None and within > 1 and not number:
+        asking.refuse("--within", f"expected a share from 0 to 1, got {within:g}", "0.01 is one point")
+        asking.end()
+    if within is None and number:
+        return {}
     if within is None:
         asked = Question(
             "--within",
@@ -156,7 +175,7 @@ def _wanted(wishes: Wishes, asking: Asking) -> tuple[dict[str, float], Weights]:
             is_share=True,
         )
         within = float(str(asking.assumed(asked).value))
-    return {"within": within}, weights or Weights.HERE
+    return {"within": within}
 
 
 def _checked(text: str, name: str, file: Path) -> TaskSpec:
@@ -200,7 +219,11 @@ def _show(
     )
     table.add_row("models", ", ".join(begin.models), begin.why)
     [(rule, figure)] = good_enough.items()
-    table.add_row("good enough", f"{rule} {figure:g}", "0.01 is one point; --within or --at-least sets it")
+    why = "0.01 is one point; --within or --at-least sets it"
+    if study.kind is TaskKind.REGRESSION:
+        unit = study.value("unit") or "the unit of the number"
+        why = f"of {study.kind} in {unit}; about a twentieth of the standard deviation, --within sets it"
+    table.add_row("good enough", f"{rule} {figure:g}", why)
     console.print(table)
 
 

@@ -9,7 +9,16 @@ from rich.console import Console
 
 from orchestrator.cli.results.compare import Side
 from orchestrator.cli.terminal import plain_table, styled
-from orchestrator.units import MISSING, on_one_device, quantity, ratio, signed_points, time_of_hours
+from orchestrator.report.statistics.summary import mirrored
+from orchestrator.units import (
+    MISSING,
+    on_one_device,
+    quantity,
+    ratio,
+    signed,
+    signed_points,
+    time_of_hours,
+)
 
 _MOST_NAMES = 4
 
@@ -43,7 +52,7 @@ def _show_task(
     for name in (
         f"quality\n{first.name}",
         f"\n{second.name}",
-        "points",
+        "difference" if titles[0].loss else "points",
         f"a run\n{first.name}",
         f"\n{second.name}",
         "cost",
@@ -51,11 +60,10 @@ def _show_task(
         table.add_column(name, justify="right")
     for row in rows:
         sides = row["first"], row["second"]
-        points = MISSING if row["quality_difference"] is None else signed_points(row["quality_difference"])
         table.add_row(
             row["cell"],
-            *map(_quality, sides),
-            points,
+            *(_quality(side, loss=titles[0].loss) for side in sides),
+            _difference(row["quality_difference"], loss=titles[0].loss),
             *map(_run, sides),
             MISSING if row["cost_ratio"] is None else ratio(row["cost_ratio"]),
         )
@@ -66,13 +74,21 @@ def _show_task(
     console.print()
 
 
-def _quality(side: dict[str, Any] | None) -> str:
+def _difference(value: float | None, *, loss: bool) -> str:
+    if value is None:
+        return MISSING
+    return signed(-value) if loss else signed_points(value)
+
+
+def _quality(side: dict[str, Any] | None, *, loss: bool) -> str:
+    """`loss`: quality is a loss or an error with its sign changed."""
     if side is None:
         return "not planned"
     if side["quality"] is None:
         return str(side["state"])
-    interval = "" if side["interval"] is None else "\n{:.3f}-{:.3f}".format(*side["interval"])
-    return f"{side['quality']:.3f}{interval}"
+    ends = side["interval"] if side["interval"] is None or not loss else mirrored(tuple(side["interval"]))
+    interval = "" if ends is None else "\n{:.3f}-{:.3f}".format(*ends)
+    return f"{-side['quality'] if loss else side['quality']:.3f}{interval}"
 
 
 def _run(side: dict[str, Any] | None) -> str:

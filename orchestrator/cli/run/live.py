@@ -11,9 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from orchestrator.cli.terminal import styled
+from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost
-from orchestrator.execution.progress import Progress
+from orchestrator.execution.progress import Best, Progress
 from orchestrator.units import duration
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -108,14 +109,16 @@ class Display:
         return [f"first trial: {doing}"] if doing else []
 
     def _best(self) -> list[str]:
-        return [f"highest {task} {best.quality:.3f}" for task, best in sorted(self._progress.best.items())]
+        return [
+            f"{_highest(task, best)} {_read(best):.3f}" for task, best in sorted(self._progress.best.items())
+        ]
 
     def _picture(self) -> RenderableType:
         p = self._progress
         ended = p.done_before + p.finished + p.failed + p.unfinished + p.tuning_ended
         best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for task, leader in sorted(p.best.items()):
-            best.add_row(f"highest {task}", f"{leader.quality:.3f}", styled(leader.trial, "dim"))
+            best.add_row(_highest(task, leader), f"{_read(leader):.3f}", styled(leader.trial, "dim"))
         running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
         return Group(
             ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60),
@@ -133,3 +136,12 @@ def closing_line(progress: Progress) -> str:
         if count:
             parts.append(f"{count} {state}")
     return f"{', '.join(parts)}; {progress.device_hours:.3f} {progress.unit} allocated"
+
+
+def _highest(task: str, best: Best) -> str:
+    return f"{'highest' if METRICS[best.metric].higher_is_better else 'lowest'} {task}"
+
+
+def _read(best: Best) -> float:
+    """Return the metric as it is read: losses and errors without the sign that makes them quality."""
+    return best.quality if METRICS[best.metric].higher_is_better else -best.quality

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import Field
 
-from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis.rank_ranges import MOST_RANKED, rank_ranges
 from orchestrator.report.analysis.uncertainty import ReplicatesByKey
@@ -70,7 +69,7 @@ class AcrossTasks(Record):
 def across_tasks(tasks: Sequence[TaskReport], drawn: Drawn) -> tuple[AcrossTasks, ...]:
     """Return one view per comparison key, none for fewer than two tasks. `drawn` holds the draws and the
     replicates of each task."""
-    usable = [t for t in tasks if t.metric is not MetricName.LOSS]
+    usable = [t for t in tasks if not t.loss]
     if len(usable) < 2:
         return ()
     keys: dict[str, Comparison] = {}
@@ -119,7 +118,7 @@ def _across(
     if len(complete) > MOST_RANKED:
         notes.append(_TOO_MANY)
     if losses:
-        notes.append("Tasks measured by their loss are excluded: they have no scale to normalise on.")
+        notes.append("Tasks measured by a loss or an error are excluded: they have no scale to normalise on.")
     left_out = tuple(name for name in names if name not in complete)
     return AcrossTasks(
         comparison=label,

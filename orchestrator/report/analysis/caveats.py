@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats
-from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS, MetricName
 from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ConllReader, TaskSpec
@@ -70,7 +70,8 @@ def guessed(task: TaskSpec, guess: Guess) -> list[str]:
         return []
     supposed = "" if guess.measured else ", if test has the classes of train"
     title = METRICS[task.metric].title.split(" (")[0]
-    return [f"Guessing ({answer_to_all(task.kind)}) gives {title} {score:.3f}{supposed}."]
+    unit = f" {task.unit}" if task.unit and task.metric in IN_THE_UNIT else ""
+    return [f"Guessing ({answer_to_all(task.kind)}) gives {title} {score:.3f}{unit}{supposed}."]
 
 
 def of_metric(task: TaskSpec) -> list[str]:

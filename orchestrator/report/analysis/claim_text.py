@@ -33,24 +33,27 @@ MORE = {
 
 
 class DifferenceUnit(NamedTuple):
-    """The unit of a difference: points, hundredths of a metric that goes from 0 to 1, or plain numbers.
-    `marks` are notes on the names of what is compared."""
+    """The unit of a difference: points, hundredths of a metric that goes from 0 to 1, or plain numbers, which
+    may be in a `unit` of the task. `marks` are notes on the names of what is compared."""
 
     task: str
-    points: bool  # else of a loss
+    points: bool  # else of a loss or an error
     marks: Mapping[str, str] = MappingProxyType({})
     advises: bool = True  # else what would show a smaller difference is not said: no cell learnt anything
+    unit: str | None = None
 
     def name(self, name: str) -> str:
         return f"{name} ({self.marks[name]})" if name in self.marks else name
 
     def amount(self, value: float) -> str:
-        return f"{100 * value:.1f}" if self.points else f"{value:.4f}"
+        if self.points:
+            return f"{100 * value:.1f}"
+        return f"{value:.3f}" if self.unit else f"{value:.4f}"
 
     def with_unit(self, value: float) -> str:
         text = self.amount(value)
         if not self.points:
-            return text
+            return f"{text} {self.unit}" if self.unit else text
         return f"{text} point" if text == "1.0" else f"{text} points"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.report.analysis.uncertainty import ReplicatesByKey
@@ -98,6 +98,6 @@ def _judged(
 
 def _within_bounds(interval: tuple[float, float] | None, metric: MetricName) -> tuple[float, float] | None:
     """Limit the interval to -1 and 1: shares differ by 1 at most."""
-    if interval is None or metric is MetricName.LOSS:
+    if interval is None or not METRICS[metric].higher_is_better:
         return interval
     return max(interval[0], -1.0), min(interval[1], 1.0)

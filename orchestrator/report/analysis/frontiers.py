@@ -58,7 +58,7 @@ class FrontierView(Record):
     others: tuple[FrontierMember, ...] = ()  # not on it, most probable first; only those from 1 in 20 on
     missing: tuple[str, ...] = ()  # cells with a quality and without a figure on another axis: never on it
     knee: str | None = None  # cell
-    within: tuple[CheapestWithin, ...] = ()  # 0.5, 1, 2 and 5 points
+    within: tuple[CheapestWithin, ...] = ()  # 0.5, 1, 2 and 5 points; none of a loss
     hypervolume: Hypervolume | None = None  # of two axes, where quality is no loss
     notes: tuple[str, ...] = ()
 
@@ -119,7 +119,7 @@ def _view(
         others=tuple(sorted(likely, key=lambda m: (-(m.probability or 0.0), m.cell))),
         missing=tuple(p.name for p, ok in zip(scored, complete, strict=True) if not ok),
         knee=knee(members, axes[1]) if pair else None,
-        within=tuple(_within(points, first, inside) for points in WITHIN) if inside else (),
+        within=tuple(_within(points, first, inside) for points in WITHIN) if inside and not loss else (),
         hypervolume=_volume(costs[complete], axes[1], drawn, over(inside)) if pair and not loss else None,
         notes=_notes(axes, complete, inside, replicates, with_probability),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.analysis import claim_text
 from orchestrator.report.analysis.best_set import BestSet, best_set, frontier_runs
@@ -73,12 +73,14 @@ def uncertainty_of(
     asked: Sequence[tuple[Objective, ...]] = (),
     target: Target = NEAR,
     floor: float | None = None,
+    unit: str | None = None,
 ) -> Uncertainty:
-    """Judge a task, given as its name, title and metric. `floor` is the quality of guessing. Comparison keys
-    are never mixed."""
+    """Judge a task, given as its name, title and metric. `floor` is the quality of guessing, `unit` that of
+    the metric where it has one. Comparison keys are never mixed."""
     name, title, metric = task
     marks = marks_of(points)
-    plain = claim_text.DifferenceUnit(title, metric is not MetricName.LOSS, level_marks(points) | marks)
+    loss = not METRICS[metric].higher_is_better
+    plain = claim_text.DifferenceUnit(title, not loss, level_marks(points) | marks, unit=unit)
     nothing: dict[str, str] = {}
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
@@ -92,15 +94,13 @@ def uncertainty_of(
         if not group:
             continue
         of_all = simultaneous([cells[p.name] for p in group], metric)
-        why = None if floor is None else unlearned(group, of_all, floor)
+        why = None if floor is None else unlearned(group, of_all, floor, unit)
         nothing |= {} if why is None else {label: why}
         scale = plain._replace(advises=why is None)
         intervals |= {(label, cell): interval for cell, interval in of_all.items()}
         if any(len(cells[p.name].seeds) > 1 for p in group):
             moved[label] = draws(f"{name} {label}", [cells[p.name] for p in group])
-        for view, chance in frontier_views(
-            group, cells, moved.get(label), asked, loss=metric is MetricName.LOSS
-        ):
+        for view, chance in frontier_views(group, cells, moved.get(label), asked, loss=loss):
             frontiers.append(view)
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}

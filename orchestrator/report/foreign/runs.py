@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import ConfigError, Problem, did_you_mean
@@ -194,7 +194,7 @@ def _run(row: Row, mapping: RunMapping) -> Run:
         return None if value is None else round(value)
 
     metric, score = MetricName(text(RunField.METRIC) or ""), figure(RunField.QUALITY)
-    if score is not None and mapping.quality_in == "percent" and metric is not MetricName.LOSS:
+    if score is not None and mapping.quality_in == "percent" and METRICS[metric].higher_is_better:
         score /= 100
     devices = figure(RunField.DEVICES) or 1.0
     seconds = figure(RunField.DEVICE_HOURS) or devices * (figure(RunField.WALL_SECONDS) or 0)

@@ -16,7 +16,7 @@ from orchestrator.report.recommendation.cheaper import saving
 from orchestrator.report.results.point import Comparison, Point, PointState
 from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.statistics.pareto import best, cheapest_enough
-from orchestrator.report.text import enough, over, score_of, short
+from orchestrator.report.text import enough, metric_title, over, score_of, short
 from orchestrator.units import device_time
 
 
@@ -28,8 +28,10 @@ def answers(
     judged: Sequence[GoodEnough] = (),
     target: Target = NEAR,
     unlearned: Mapping[str, str] = MappingProxyType({}),
+    unit: str | None = None,
 ) -> tuple[str, ...]:
-    """One answer a comparison key; one that says what is missing where there is no result yet."""
+    """One answer a comparison key; one that says what is missing where there is no result yet. `unit`: of the
+    metric, where it has one."""
     if not comparisons:
         return (_nothing(points),)
     texts = []
@@ -40,33 +42,37 @@ def answers(
         ]
         close = next((one for one in judged if one.comparison == comparison.label), None)
         if why := unlearned.get(comparison.label):
-            highest = "" if why == REHEARSAL else f" {_highest(metric, comparison.unit, group)}"
+            highest = (
+                ""
+                if why == REHEARSAL
+                else f" {_highest(short(metric_title(metric, unit)), comparison.unit, group)}"
+            )
             text = f"{why}{highest} {instead(group, why)}"
         else:
-            text = _answer((metric, target), comparison.unit, group, steps, close)
+            text = _answer((metric, target, unit), comparison.unit, group, steps, close)
         texts.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
     return tuple(texts)
 
 
-def _highest(name: MetricName, unit: str, points: Sequence[Point]) -> str:
+def _highest(metric: str, unit: str, points: Sequence[Point]) -> str:
     """What scored highest, where that recommends nothing."""
     top = best([cost_and_quality(p) for p in points])
     if top is None:
         return "No trial came to its end."
-    return f"The highest score is that of {_named(points[top], short(METRICS[name].title), unit)}."
+    return f"The highest score is that of {_named(points[top], metric, unit)}."
 
 
 def _answer(
-    of: tuple[MetricName, Target],
+    of: tuple[MetricName, Target, str | None],
     unit: str,
     points: Sequence[Point],
     claims: Sequence[Claim],
     judged: GoodEnough | None,
 ) -> str:
-    name, target = of
+    name, target, measured_in = of
     results = [cost_and_quality(p) for p in points]
     close, top = cheapest_enough(results, target), best(results)
-    metric, sure = short(METRICS[name].title), f"95 % {over(points)}, all cells at once"
+    metric, sure = short(metric_title(name, measured_in)), f"95 % {over(points)}, all cells at once"
     if top is None:
         return "No finished trial has both a score and a cost that can be compared."
     marks = marks_of(points)
@@ -81,8 +87,8 @@ def _answer(
             + marked(saving(points, judged, DifferenceUnit("", points=True), sure), marks)
         )
     assert close is not None
-    near = enough(target, name).removesuffix(" of the best")
-    scale = DifferenceUnit("", name is not MetricName.LOSS)
+    near = enough(target, name, measured_in).removesuffix(" of the best")
+    scale = DifferenceUnit("", METRICS[name].higher_is_better, unit=measured_in)
     shown = "" if judged is None else _shown(judged, near, scale, sure)
     less = saving(points, judged, scale, sure)
     chosen = _chosen(judged, close == top, points[top])

@@ -65,7 +65,9 @@ def _risk(one: Pick) -> str:
 def _advice(one: Pick, group: BestSet) -> list[str]:
     advice = training(one.points, [one.pick.name, one.best.name, *group.cells], _floor(one))
     if len(group.cells) > 1 and group.limit is not None:
-        advice.append(helps(group.limit, group.settled, DifferenceUnit("", not one.task.loss)))
+        advice.append(
+            helps(group.limit, group.settled, DifferenceUnit("", not one.task.loss, unit=one.task.unit))
+        )
     return advice
 
 
@@ -101,4 +103,4 @@ def _floor(one: Pick) -> float | None:
 def _amount(one: Pick, amount: float) -> str:
     """Shares differ by 1 at most."""
     points = not one.task.loss
-    return DifferenceUnit("", points).with_unit(min(amount, 1.0) if points else amount)
+    return DifferenceUnit("", points, unit=one.task.unit).with_unit(min(amount, 1.0) if points else amount)

@@ -98,7 +98,7 @@ def _take(one: Pick) -> list[str]:
         least = f"{text.short(one.task.metric_title)} {one.task.target.at_least:g}"
         best = f"{one.best.name}{plain}, with {_score(one)}"
         return [f"For {one.place}, no model reaches {least}: the best is {best}.", _costs(one), _margin(one)]
-    scale = DifferenceUnit("", not one.task.loss)
+    scale = DifferenceUnit("", not one.task.loss, unit=one.task.unit)
     sure = f"95 % {text.over(one.points)}, all cells at once"
     return [
         f"For {one.place}, take {one.pick.name}{plain}: it is {_why(one)}, with {_score(one)}.",
@@ -109,7 +109,7 @@ def _take(one: Pick) -> list[str]:
 
 
 def _why(one: Pick) -> str:
-    enough = text.enough(one.task.target, one.task.metric)
+    enough = text.enough(one.task.target, one.task.metric, one.task.unit)
     if one.task.target.at_least is not None:
         return f"the cheapest with {enough}"
     if one.pick.name != one.best.name:
@@ -146,7 +146,9 @@ def _margin(one: Pick) -> str:
     if target.at_least is not None:
         return f"Good enough is {metric} {target.at_least:g}, {own}."
     points = f"{100 * (target.within or 0):g} point{'' if target.within == 0.01 else 's'}"
-    amount = f"{target.within:g} of {metric}" if one.task.loss else f"{points}, {target.within:g} of {metric}"
+    amount = f"{points}, {target.within:g} of {metric}"
+    if one.task.loss:
+        amount = f"{target.within:g} {one.task.unit}" if one.task.unit else f"{target.within:g} of {metric}"
     default = "which is the default; good_enough in the sweep file sets another"
     return f"Good enough is within {amount}, {own if one.task.target_is_own else default}."
 

@@ -28,6 +28,7 @@ from orchestrator.report.render.text import (
 )
 from orchestrator.report.results.guessing import answer_to_all
 from orchestrator.report.results.point import Point, PointState
+from orchestrator.report.task_report import TaskReport
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -141,6 +142,24 @@ def _unscored(points: Sequence[Point]) -> list[Point]:
     return [p for p in points if not p.seeds and p.state is not PointState.REFUSED]
 
 
+def _difference(value: float | None, task: TaskReport) -> str:
+    """Return a difference of qualities in points, or of losses and errors as it is."""
+    return units.signed(value) if task.loss else units.signed_points(value)
+
+
+def _difference_range(interval: tuple[float, float] | None, task: TaskReport) -> str:
+    if task.loss and interval is not None:
+        return f"{interval[0]:.3f} to {interval[1]:.3f}"
+    return units.points_range(interval)
+
+
+def _difference_unit(task: TaskReport) -> str:
+    """` in points`, ` in days`, or nothing for a loss."""
+    if not task.loss:
+        return " in points"
+    return f" in {task.unit}" if task.unit else ""
+
+
 _FIGURES = {
     "hours": units.hours,
     "time": units.time_of_hours,
@@ -173,9 +192,10 @@ _FIGURES = {
     "size": units.byte_size,
     "small": units.rounded,
     "measurement": measurement_text,
-    "points": units.signed_points,
+    "difference": _difference,
     "estimate_reasons": estimate_reasons,
-    "points_interval": units.points_range,
+    "difference_range": _difference_range,
+    "difference_unit": _difference_unit,
     "unit": device_unit,
     "answer_to_all": answer_to_all,
     "level_marks": level_marks,

@@ -11,7 +11,7 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.exported import ExportAnswer, Exported, WeightsLayout
 from orchestrator.contracts.markdown import plain
-from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS, MetricName
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Phase, Sensitivity, TaskKind
@@ -19,7 +19,7 @@ from orchestrator.report.render.licences import Strictness, hub_licence, terms_o
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.results.weights_provenance import weights_of
 from orchestrator.report.task_report import TaskReport
-from orchestrator.report.text import interval_of, read_interval, score, short
+from orchestrator.report.text import interval_of, metric_title, read_interval, score, short
 from orchestrator.tracking.energy import energy_of
 from orchestrator.units import device_time, quantity
 
@@ -33,6 +33,9 @@ _TYPES = {
     MetricName.COHENS_KAPPA: "cohen_kappa",
     MetricName.MACRO_AUROC: "roc_auc",
     MetricName.LOSS: "loss",
+    MetricName.MAE: "mae",
+    MetricName.RMSE: "rmse",
+    MetricName.PEARSON: "pearsonr",
     MetricName.ENTITY_PRECISION: "precision",
     MetricName.ENTITY_RECALL: "recall",
     MetricName.CLASS_PRECISION: "precision",
@@ -146,7 +149,11 @@ def _use(facts: CardFacts) -> Iterator[str]:
     yield "\n## How to use it\n"
     yield f"Run this in the folder. It needs {_needs(facts)}, and not Frontier.\n"
     yield f"```python\n{answer.snippet}```\n"
-    yield f"- Labels: {', '.join(f'`{plain(label)}`' for label in use.labels)}."
+    if use.kind is TaskKind.REGRESSION:
+        unit = facts.exported.task.unit
+        yield f"- It answers with a number{f', in {plain(unit)}' if unit else ''}."
+    else:
+        yield f"- Labels: {', '.join(f'`{plain(label)}`' for label in use.labels)}."
     if use.threshold is not None:
         yield (
             f"- A text gets each label with a probability of at least {use.threshold:.3f}, and may get none. "
@@ -188,15 +195,16 @@ def _results(facts: CardFacts) -> Iterator[str]:
     interval = interval_of(point)
     known = f"95 % interval {interval}{over}" if read_interval(point) else f"no interval{interval[4:]}"
     yield (
-        f"{short(METRICS[metric].title)} of this cell: **{score(point.quality)}** (mean of {seeds}; {known})."
-        " An interval holds for all cells of the task at once.\n"
+        f"{short(facts.task.metric_title)} of this cell: **{score(point.quality)}** "
+        f"(mean of {seeds}; {known}). An interval holds for all cells of the task at once.\n"
     )
     yield "| metric | this seed | mean of the cell |\n|---|---|---|"
     for name, value in facts.exported.test.items():
         own = plain(value.missing) if value.value is None else f"{value.value:.3f}"
-        yield f"| {METRICS[name].title} | {own} | {score(point.metrics.get(name))} |"
+        unit = facts.exported.task.unit if name in IN_THE_UNIT else None
+        yield f"| {plain(metric_title(name, unit))} | {own} | {score(point.metrics.get(name))} |"
     if (floor := facts.task.guessing.get(metric)) is not None:
-        yield f"\nGuessing gives {short(METRICS[metric].title)} {floor:.3f}."
+        yield f"\nGuessing gives {short(facts.task.metric_title)} {floor:.3f}."
 
 
 def _costs(facts: CardFacts) -> Iterator[str]:

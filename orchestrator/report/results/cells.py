@@ -164,7 +164,7 @@ def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExample
     if examples is None or score is None or score.value is None or examples.metric is not outcome.metric:
         return None
     ratio = _sum(examples.numerator) / _sum(examples.denominator)
-    return examples if math.isclose(ratio, score.value, abs_tol=_ROUNDED) else None
+    return examples if math.isclose(ratio, score.value, rel_tol=_ROUNDED, abs_tol=_ROUNDED) else None
 
 
 def _sum(part: array[float]) -> float:

@@ -21,6 +21,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 _ANSWERS = {
     TaskKind.NER: "no entity anywhere",
     TaskKind.MULTILABEL: "the same labels for every text, those that score best on train",
+    TaskKind.REGRESSION: "always the same number, that of train",
 }
 _ONE_CLASS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)  # whose scores class sizes give
 _BY_SHARE = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.report.results.failed_seeds import SeedScore
 from orchestrator.report.statistics.arrays import Floats
@@ -35,7 +36,8 @@ def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
 def _parts(score: SeedScore, documents: int) -> Floats:
     if score.examples is None:
         return np.full(documents, score.quality)
-    return contributions(score.examples)
+    added = contributions(score.examples)
+    return added if METRICS[score.examples.metric].higher_is_better else -added
 
 
 def contributions(examples: ScoredExamples) -> Floats:

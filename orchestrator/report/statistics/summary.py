@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy.special import betaincinv, expit, logit, stdtrit
 
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 
 CONFIDENCE = 0.95
@@ -21,8 +21,8 @@ class Summary(Record):
 
     Both are None for n = 1: one value says nothing about spread. Values that are all alike have no interval
     either, nor have those of which some are of failed seeds: they are in two heaps, which no t-interval
-    describes (`values` has them). `turned`: the values are losses with their signs turned, so that higher is
-    better; `read` is how they are read.
+    describes (`values` has them). `turned`: the values are losses or errors with their signs turned, so that
+    higher is better; `read` is how they are read.
     """
 
     n: int
@@ -55,11 +55,11 @@ def mirrored(interval: tuple[float, float] | None) -> tuple[float, float] | None
 
 
 def bounds(metric: MetricName) -> tuple[float, float]:
-    """Return the range of quality: a loss, and with it its negative, is unbounded; kappa may be negative; all
-    other metrics are shares."""
-    if metric is MetricName.LOSS:
+    """Return the range of quality: a loss or an error, and with it its negative, is unbounded; kappa and
+    correlations may be negative; all other metrics are shares."""
+    if not METRICS[metric].higher_is_better:
         return (-math.inf, math.inf)
-    return (-1.0, 1.0) if metric is MetricName.COHENS_KAPPA else (0.0, 1.0)
+    return (-1.0, 1.0) if metric in (MetricName.COHENS_KAPPA, MetricName.PEARSON) else (0.0, 1.0)
 
 
 def summarise_quality(values: Sequence[float], metric: MetricName, failed: int = 0) -> Summary | None:
@@ -68,7 +68,7 @@ def summarise_quality(values: Sequence[float], metric: MetricName, failed: int =
     summary = summarise(values, *bounds(metric))
     if summary is None:
         return None
-    oriented = summary.model_copy(update={"turned": metric is MetricName.LOSS})
+    oriented = summary.model_copy(update={"turned": not METRICS[metric].higher_is_better})
     if not failed:
         return oriented
     return oriented.model_copy(update={"interval": None, "failed": failed, "values": tuple(values)})

@@ -108,6 +108,7 @@ def test_the_command_shows_it():
         "classification",
         "multilabel",
         "ner",
+        "regression",
         "relation",
     ]
 

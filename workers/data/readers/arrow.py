@@ -15,7 +15,7 @@ from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fi
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import Example, MultilabelText, Text, Tokens, labels_of
+from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import is_unicode
 from workers.data.holdout import Selector, parts_by_sentence
@@ -25,6 +25,7 @@ from workers.data.readers.columns import Columns
 from workers.data.readers.conll import check_tag
 from workers.data.readers.delimited import repeats_names
 from workers.data.readers.label_sets import flagged_labels, split_labels
+from workers.data.readers.numbers import finite_number
 from workers.data.readers.parquet_file import ParquetFile
 
 _NUMBERED_TAGS = "ner_tags"  # the column of folders without ner_tags_str
@@ -97,6 +98,8 @@ def _maker(reader: ArrowReader, kind: TaskKind, texts: int) -> Callable[..., Exa
     """Return what makes an example of the cells of a row, the first of which are its `texts`."""
     if kind is TaskKind.NER:
         return _sentence
+    if kind is TaskKind.REGRESSION:
+        return partial(_valued, reader.label)
     return partial(_labelled, reader, texts) if kind is TaskKind.MULTILABEL else _text
 
 
@@ -111,6 +114,26 @@ def _text(
     except DataError as error:
         return error
     return Text(texts[0], texts[1] if len(texts) > 1 else None, label_name, document)
+
+
+def _valued(
+    column: str,
+    file: str,
+    row: int,
+    cells: list[Any],
+    names: Sequence[str],
+    labels: Collection[str] | None,
+    document: str,
+) -> RegressionText | DataError:
+    """Return a regression example; `column` names the last cell."""
+    *texts, value = cells
+    if not all(_is_text(text) and text.strip() for text in texts):
+        return DataError(file, row, "a text is empty, or not text", "correct the row")
+    try:
+        number = finite_number(file, row, column, value)
+    except DataError as error:
+        return error
+    return RegressionText(texts[0], texts[1] if len(texts) > 1 else None, "", document, value=number)
 
 
 def _labelled(

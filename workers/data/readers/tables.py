@@ -23,13 +23,14 @@ from orchestrator.contracts.sameness import (
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import MultilabelText, Text, labels_of
+from workers.data.examples import MultilabelText, RegressionText, Text, labels_of
 from workers.data.faults import Faults
 from workers.data.files import is_unicode, lines, read_text
 from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.delimited import Table, read_rows, repeats_names
 from workers.data.readers.label_sets import flagged_labels, split_labels
+from workers.data.readers.numbers import finite_number
 
 _Row = Mapping[str, Any]
 
@@ -108,10 +109,15 @@ def _example(
         present = [
             _merged(path, line, label, reader, labels) for label in _labels(path, line, row, reader, kind)
         ]
+        number = 0.0
+        if kind is TaskKind.REGRESSION:
+            number = finite_number(str(path), line, str(reader.label), row[str(reader.label)])
         text = _cell(path, line, row, reader.text, "text")
         second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
     except DataError as error:
         return error
+    if kind is TaskKind.REGRESSION:
+        return RegressionText(text, second, "", document, value=number)
     if kind is TaskKind.MULTILABEL:
         return MultilabelText(text, second, "", document, labels=tuple(dict.fromkeys(present)))
     return Text(text, second, present[0], document)
@@ -124,6 +130,8 @@ def _labels(
     if reader.label_columns:
         return flagged_labels(str(path), line, {column: row[column] for column in reader.label_columns})
     column = str(reader.label)
+    if kind is TaskKind.REGRESSION:
+        return []
     if kind is not TaskKind.MULTILABEL:
         return [_cell(path, line, row, column, "label")]
     items = split_labels(str(path), line, row[column], reader.label_separator)
