@@ -21,7 +21,11 @@ HERE, BUILD = Path(__file__).parent, Path("build")
 SMALL: tuple[tuple[str, ...], ...] = (
     ("paid_once.py", "--repeats", "1"),
     ("demo_vs_trainer.py", "--repeats", "1"),
+    ("demo_vs_trainer.py", "--repeats", "1", "--head"),
     ("noop_trials.py", "300"),
+    ("first_step.py", "--repeats", "1"),
+    ("makespan.py", "3"),
+    ("rerun.py", "--repeats", "1"),
     ("logging_cost.py",),
     ("report_10k.py", "1000x200"),
 )
@@ -29,17 +33,17 @@ FULL: tuple[tuple[str, ...], ...] = (
     ("paid_once.py", "--repeats", "5"),
     ("demo_vs_trainer.py", "--repeats", "5", "--full"),
     ("demo_vs_trainer.py", "--repeats", "5", "--long"),
+    ("demo_vs_trainer.py", "--repeats", "5", "--head"),
     ("noop_trials.py", "1000"),
     ("noop_trials.py", "10000"),
+    ("first_step.py", "--repeats", "5"),
+    ("makespan.py", "100"),
+    ("rerun.py", "--repeats", "5", "--cells", "24"),
     ("logging_cost.py", "200"),
     ("report_10k.py", "10000x0", "10000x1000"),
 )
 MISSING = (
-    Row("b4", "from dispatch to the first optimiser step on a warm worker", None, "ms", 50.0),
     Row("c", "real tokens per CPU-second against padding to the longest", None, "x", 2.5, at_most=False),
-    Row("d", "makespan over its lower bound", None, "x", 1.06),
-    Row("j", "head-only, 8 seeds, against a Trainer loop", None, "x", 50.0, at_most=False),
-    Row("k", "a rerun with one changed cell of N", None, "of N", None),
 )
 
 

@@ -6,7 +6,7 @@ a1: a Hugging Face Trainer script per cell, in a loop, as its documentation show
 trials of Ray Tune, as Ray's documentation shows them. a3: one Trainer process for all cells, with every cheap
 knob set well. Same models, data, epochs, batch sizes and evaluation points. CPU-seconds of the whole process
 trees, in turns, medians of ratios. `--full`: 24 trials instead of 6. `--long`: two trials with ten times the
-epochs, where starting takes a small share.
+epochs, where starting takes a small share. `--head`: eight seeds of head-only against a3 alone, row j.
 
 The gate: the mean quality of each (domain, method, task) must agree with every baseline within the spread of
 the seeds, else the figures are void. Weights and data are made before the clock starts.
@@ -39,8 +39,11 @@ SMALL = ["models=demo-tiny", "domains=clinical", "tasks=demo-outcome", "seeds=12
 FULL = ["models=demo-tiny", "domains=clinical", "tasks=demo-ner,demo-outcome", "seeds=12,34,56,78"]  # 24
 LONG = ["models=demo-tiny", "domains=clinical", "tasks=demo-outcome", "methods=lora", "seeds=12,34"]
 LONG += ["recipe.epochs=30"]
+HEAD = ["models=demo-tiny", "domains=clinical", "tasks=demo-outcome", "methods=head-only", "recipe.epochs=5"]
+HEAD += ["seeds=1,2,3,4,5,6,7,8"]
 OURS = "frontier run"
-TARGETS = {"a1 a Trainer script per cell": 5.0, "a2 Ray Tune and Trainer": 5.0, "a3 one tuned process": 2.5}
+LOOP = "a3 one tuned process"
+TARGETS = {"a1 a Trainer script per cell": 5.0, "a2 Ray Tune and Trainer": 5.0, LOOP: 2.5}
 Cell = tuple[str, str, str]
 Qualities = dict[str, dict[Cell, list[float]]]  # by arm, by (domain, method, task)
 
@@ -109,9 +112,11 @@ def main() -> None:
     parser = arguments(__doc__, repeats=1)
     parser.add_argument("--full", action="store_true", help="24 trials")
     parser.add_argument("--long", action="store_true", help="two trials of 30 epochs")
+    parser.add_argument("--head", action="store_true", help="row j: eight seeds of head-only")
     parser.add_argument("words", nargs="*")
     given = parser.parse_args()
-    words = given.words or (FULL if given.full else LONG if given.long else SMALL)
+    words = given.words or (FULL if given.full else LONG if given.long else HEAD if given.head else SMALL)
+    targets = {LOOP: 50.0} if given.head else TARGETS
     qualities: Qualities = defaultdict(lambda: defaultdict(list))
     phases: dict[str, float] = defaultdict(float)
     script, tune = str(HERE / "trainer_cell.py"), str(HERE / "trainer_tune.py")
@@ -123,21 +128,22 @@ def main() -> None:
         commands = {
             "a1 a Trainer script per cell": [[sys.executable, script, path] for path in paths],
             "a2 Ray Tune and Trainer": [[sys.executable, tune, *paths]],
-            "a3 one tuned process": [[sys.executable, script, "--tuned", *paths]],
+            LOOP: [[sys.executable, script, "--tuned", *paths]],
         }
         print(f"{len(orders)} trials, {given.repeats} repeats")
-        arms = {arm: partial(theirs, arm, calls, orders, qualities) for arm, calls in commands.items()}
+        arms = {arm: partial(theirs, arm, commands[arm], orders, qualities) for arm in targets}
         costs = interleave({**arms, OURS: partial(ours, work, words, qualities, phases)}, given.repeats)
     rows = []
-    for arm, target in TARGETS.items():
+    row, kind = ("j", "head-only ") if given.head else ("a", "long ") if given.long else ("a", "")
+    for arm, target in targets.items():
         void = disagreement(qualities[OURS], qualities[arm])
-        what = f"{len(orders)} {'long ' if given.long else ''}trials against {arm}"
+        what = f"{len(orders)} {kind}trials against {arm}"
         rows.append(
-            Row("a", what, ratio(costs[arm], costs[OURS]), "x less", target, at_most=False, void=void)
+            Row(row, what, ratio(costs[arm], costs[OURS]), "x less", target, at_most=False, void=void)
         )
     total = sum(phases.values())
     print("our phases: " + ", ".join(f"{k} {v / total:.0%}" for k, v in sorted(phases.items())))
-    for phase in ("evaluate", "serve"):
+    for phase in () if given.head else ("evaluate", "serve"):
         share = 100 * phases[phase] / total if phase in phases else None
         rows.append(Row("i", f"share of {phase} in the phases of a trial", share, "%", 6.0))
     finish(rows, given.rows)

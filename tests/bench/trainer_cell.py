@@ -98,8 +98,9 @@ def train_cell(order: AttemptOrder, tuned: bool) -> dict[str, float]:
     elif settings.kind == "ia3":
         model = get_peft_model(model, IA3Config(task_type=kind, modules_to_save=heads))
     elif settings.kind == "head-only":
-        for parameter in model.base_model.parameters():
-            parameter.requires_grad = False
+        model.base_model.requires_grad_(False)
+        for name in heads:
+            getattr(model, name, getattr(model.base_model, name, None)).requires_grad_(True)
 
     def metrics(prediction: Any) -> dict[str, float]:
         logits, gold = prediction
