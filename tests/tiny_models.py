@@ -65,11 +65,10 @@ def blank_tiny(architecture: str, settings: Any, kind: TaskKind = TaskKind.CLASS
 
 
 def training_context(device: torch.device) -> Any:
-    """Return what `optimiser_step` needs of its process: passes of two examples, no accelerator."""
+    """Return what `optimiser_step` needs of its process: passes of two examples, in one process."""
     accelerator = SimpleNamespace(
         device=device,
-        backward=lambda loss: loss.backward(),
-        clip_grad_norm_=torch.nn.utils.clip_grad_norm_,
+        scaler=None,
         distributed_type=DistributedType.NO,
         no_sync=lambda model: torch.enable_grad(),
     )

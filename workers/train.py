@@ -24,7 +24,13 @@ from workers.checkpoint import Checkpoint, Progress, Weights, clone_weights, tra
 from workers.checkpoint_writer import CheckpointWriter
 from workers.class_weights import weights_of
 from workers.distributed.ranks import ALONE, Ranks
-from workers.distributed.sharding import prepare, sharded_state, sync_gradients
+from workers.distributed.sharding import (
+    backward,
+    clip_gradients,
+    prepare,
+    sharded_state,
+    sync_gradients,
+)
 from workers.distributed.spreading import shard_model
 from workers.evaluate import DivergedError, evaluate
 from workers.inputs import TaskData
@@ -181,11 +187,11 @@ def optimiser_step(
             loss = summed_loss(examples.objective, logits, passed.labels, weights) / targets
             loss = loss if part else 0 * loss
             total += loss.detach()
-            summed = loss * ranks.count  # the gradients of the ranks are averaged
+            summed = loss if ranks.count == 1 else loss * ranks.count  # gradients of ranks are averaged
             penalty = adapted.penalty() if last else None
-            accelerator.backward(summed if penalty is None else summed + penalty)
+            backward(accelerator, summed if penalty is None else summed + penalty)
     trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    accelerator.clip_grad_norm_(trained, ctx.order.trial.recipe.max_grad_norm)
+    clip_gradients(accelerator, trained, ctx.order.trial.recipe.max_grad_norm)
     optimiser.step()
     optimiser.zero_grad()
     return total

@@ -15,13 +15,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers import evaluate, train
 from workers.batches import FlatSplit
+from workers.distributed.sharding import make_accelerator, prepare
 from workers.models import masks
 from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded
 
+CPU = torch.device("cpu")
 META = torch.device("meta")  # tensors without values: whoever reads one raises
 _READ = "aten._local_scalar_dense.default"
 # Longformer looks for its global tokens, layer by layer, whatever it is given.
@@ -67,6 +70,20 @@ def test_a_step_reads_nothing_from_the_device_and_copies_nothing_to_it(architect
             for batch in batches:
                 train.optimiser_step(adapted, adapted.model, optimiser, examples, batch, 0.1, around)
         assert (watch.reads, watch.copies) == ({}, [])
+
+
+def test_a_step_of_one_process_searches_for_no_package(monkeypatch):
+    adapted = adapted_tiny("bert", Full())
+    around, examples = training_context(CPU), split(TaskKind.CLASSIFICATION, CPU)
+    around.accelerator = make_accelerator(Resources(), Precision.FP32, 1.0)
+    optimiser = torch.optim.SGD(adapted.model.parameters())
+    model, optimiser = prepare(around.accelerator, adapted.model, optimiser, Resources())
+    batch = examples.rows([[0, 1, 2]])[0]
+    train.optimiser_step(adapted, model, optimiser, examples, batch, 0.1, around)
+    searched: list[str] = []
+    monkeypatch.setattr("importlib.util.find_spec", searched.append)
+    train.optimiser_step(adapted, model, optimiser, examples, batch, 0.1, around)
+    assert searched == []
 
 
 def known(padded: bool, device: torch.device) -> AbstractContextManager[None]:

@@ -32,6 +32,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 from torch.distributed.fsdp import FSDPModule
+from torch.nn.utils import clip_grad_norm_
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from orchestrator.contracts.methods import Settings
@@ -132,11 +133,39 @@ def _deepspeed(resources: Resources, max_grad_norm: float) -> dict[str, Any]:
 
 
 def prepare(accelerator: Accelerator, model: Any, optimiser: Any, resources: Resources) -> tuple[Any, Any]:
-    """Return both as training uses them. Raises LaunchError where they are not what was asked for."""
-    if resources.sharding != "fsdp":
+    """Return both as training uses them. Raises LaunchError where they are not what was asked for.
+
+    A single process that scales no loss keeps its own optimiser: accelerate's looks for installed packages in
+    every step.
+    """
+    if resources.sharding != "fsdp" and is_plain(accelerator):
+        model = accelerator.prepare(model)
+    elif resources.sharding != "fsdp":
         model, optimiser = accelerator.prepare(model, optimiser)
     _prove(accelerator, model, resources)
     return model, optimiser
+
+
+def is_plain(accelerator: Accelerator) -> bool:
+    """Return whether a step needs nothing of accelerate: there is one process, and no loss is scaled."""
+    alone = accelerator.distributed_type is DistributedType.NO and not torch.distributed.is_initialized()
+    return alone and accelerator.scaler is None
+
+
+def backward(accelerator: Accelerator, loss: Tensor) -> None:
+    """Add the gradients of `loss` to those of the weights that train."""
+    if is_plain(accelerator):
+        loss.backward()  # type: ignore[no-untyped-call]
+    else:
+        accelerator.backward(loss)
+
+
+def clip_gradients(accelerator: Accelerator, parameters: list[Any], largest: float) -> None:
+    """Scale the gradients down to a norm of at most `largest`, however many processes hold them."""
+    if is_plain(accelerator):
+        clip_grad_norm_(parameters, largest)
+    else:
+        accelerator.clip_grad_norm_(parameters, largest)
 
 
 def _prove(accelerator: Accelerator, model: Any, resources: Resources) -> None:
