@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
+from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support, roc_auc_score
 
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
 from orchestrator.contracts.vocabulary import TaskKind
@@ -78,11 +78,13 @@ def score_sequences(
             raise ValueError("a relation task has a negative label")
         scores = _score_relations(labels, negative_label, gold, predicted)
         return scores | {MetricName.MACRO_AUROC: _macro_auroc(labels, gold, logits)}
+    *_, f1_of_classes, sizes = precision_recall_fscore_support(gold, predicted, zero_division=0.0)
+    accuracy = MetricValue(value=float((gold == predicted).mean()))
     return {
-        MetricName.MACRO_F1: MetricValue(value=float(f1_score(gold, predicted, average="macro"))),
-        MetricName.MICRO_F1: MetricValue(value=float(f1_score(gold, predicted, average="micro"))),
-        MetricName.ACCURACY: MetricValue(value=float(accuracy_score(gold, predicted))),
-        MetricName.WEIGHTED_F1: MetricValue(value=float(f1_score(gold, predicted, average="weighted"))),
+        MetricName.MACRO_F1: MetricValue(value=float(np.mean(f1_of_classes))),
+        MetricName.MICRO_F1: accuracy,  # with one class per example they are the same
+        MetricName.ACCURACY: accuracy,
+        MetricName.WEIGHTED_F1: MetricValue(value=float(np.average(f1_of_classes, weights=sizes))),
         MetricName.COHENS_KAPPA: _kappa(gold, predicted),
         MetricName.MACRO_AUROC: _macro_auroc(labels, gold, logits),
         **_of_one_class(labels, positive_label, gold, predicted),
@@ -139,9 +141,7 @@ def _score_relations(
         MetricName.POSITIVE_MICRO_F1,
     )
     return dict(zip(names, _of_positive(positive, gold, predicted), strict=True)) | {
-        MetricName.MICRO_F1_WITH_NEGATIVE: MetricValue(
-            value=float(f1_score(gold, predicted, average="micro"))
-        ),
+        MetricName.MICRO_F1_WITH_NEGATIVE: MetricValue(value=float((gold == predicted).mean())),
     }
 
 

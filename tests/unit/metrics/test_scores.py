@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.scheme import IOB2
-from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, precision_score, recall_score
 
 from orchestrator.contracts.metrics import METRICS, MetricName, Metrics
 from orchestrator.contracts.vocabulary import TaskKind
@@ -129,6 +129,19 @@ def test_scores_of_classes_are_those_of_scikit_learn(seed: int, classes: int) ->
             "class_recall": recall_score(gold, predicted, **of_one)[0],
         }
     )
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(1, 300))
+def test_f1_and_accuracy_are_those_of_scikit_learn_bit_for_bit(seed: int, classes: int, rows: int) -> None:
+    source = np.random.default_rng(seed)
+    gold, predicted = source.integers(0, classes, (2, rows))
+    labels, answers = [str(index) for index in range(classes)], one_hot(list(predicted), classes)
+    scores = values(score_sequences(TaskKind.CLASSIFICATION, labels, None, gold, answers))
+    relations = values(score_sequences(TaskKind.RELATION, labels, "0", gold, answers))
+    for average in ("macro", "micro", "weighted"):
+        assert scores[f"{average}_f1"] == f1_score(gold, predicted, average=average)
+    assert scores["accuracy"] == accuracy_score(gold, predicted)
+    assert relations["micro_f1_with_negative"] == f1_score(gold, predicted, average="micro")
 
 
 def test_agreement_on_one_class_has_no_kappa() -> None:
