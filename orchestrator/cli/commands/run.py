@@ -23,7 +23,12 @@ def run(
     config: Config,
     overrides: Overrides = None,
     storage: OwnStorage = None,
-    launcher: Annotated[LauncherName, launcher_option("What runs the trials.")] = LauncherName.RAY,
+    launcher: Annotated[
+        LauncherName,
+        launcher_option(
+            "What runs the trials; simulated plays the schedule in virtual time, without training."
+        ),
+    ] = LauncherName.RAY,
     address: Annotated[
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join instead of starting one."),
