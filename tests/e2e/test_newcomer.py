@@ -44,7 +44,7 @@ def stays() -> Iterator[str]:
     yield "patient,letter,days"
     for n in range(80):
         kind, days = (("short", 1), ("medium", 4), ("long", 12))[n % 3]
-        yield f"P{n // 2},Invented letter {n} about a {kind} stay in a ward,{days + n % 7 / 4}"
+        yield f"P{n // 2},Invented letter {n} about a {kind} stay in a ward,{days + n / 100}"
 
 
 def write_files(root: Path) -> None:
@@ -73,3 +73,22 @@ def test_a_file_of_ones_own_becomes_a_frontier(
     assert (workshop.sweeps / name / "report" / "report.html").is_file()
     assert task["metric"] == metric
     assert {point["state"] for point in task["points"]} == {"finished"}
+
+
+def test_a_model_of_several_labels_answers_and_scores_as_in_its_sweep(
+    new_workshop: Callable[[], Workshop],
+) -> None:
+    workshop = new_workshop()
+    write_files(workshop.root)
+    workshop.frontier("init", "codes.csv", "--catalogue", "catalogue", "--model", "mini")
+    sweep = ("codes/sweep.yaml", *FAST, "keep_weights=all")
+    [task] = workshop.json("run", *sweep, "--launcher", "local")["tasks"]
+    [point] = task["points"]
+    workshop.frontier("export", "codes", "mini/general/full/codes", "--seed", "1", "--out", "model")
+    (workshop.root / "new.csv").write_text("letter\nInvented letter about I10 and E11\n")
+    workshop.frontier("predict", "model", "new.csv", "--text", "letter", "--out", "answers.jsonl")
+    answer = json.loads((workshop.root / "answers.jsonl").read_text())
+    assert set(answer["labels"]) <= {"I10", "E11", "J45"} == set(answer["probabilities"])
+    scored = workshop.json("evaluate", "model", "codes", "data_dir=.", "--catalogue", "codes")
+    assert scored["same"] is True
+    assert scored["test"]["micro_f1"]["value"] == point["quality"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,8 @@ class Study:
 def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Asking) -> Study:
     """Return the study. Raises ConfigError with every wrong flag and every open question."""
     settled: dict[str, Answer] = {}
+    if flags.unit and flags.kind is None:
+        flags = replace(flags, kind=TaskKind.REGRESSION)
     if look.format == "conll":
         kind = _kind(look, None, None, flags, asking)
         for flag in ("text", "second_text", "label", "id"):

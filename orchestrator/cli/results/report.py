@@ -31,6 +31,7 @@ from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.ownership import WhatIf, marked_offers
 from orchestrator.report.analysis.published import Published
 from orchestrator.report.render.text import LEGEND, frontier_marker
+from orchestrator.report.statistics.summary import mirrored
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
 from orchestrator.tracking.ledger import Ledger
@@ -144,7 +145,7 @@ def _table(task: TaskReport, rows: list[FrontierRow]) -> Table:
     shown = [row for row in rows if row.frontier]
     others = [row for row in rows if not row.frontier]
     for row in shown + others[:_MOST_DOMINATED]:
-        table.add_row(*_cells(row), style="" if row.frontier else "dim")
+        table.add_row(*_cells(row, loss=task.loss), style="" if row.frontier else "dim")
     if len(others) > _MOST_DOMINATED:
         table.add_row("", f"… {len(others) - _MOST_DOMINATED} more in the report", style="dim")
     if (floor := task.guessing.get(task.metric)) is not None:
@@ -152,16 +153,18 @@ def _table(task: TaskReport, rows: list[FrontierRow]) -> Table:
     return table
 
 
-def _cells(row: FrontierRow) -> tuple[str, ...]:
+def _cells(row: FrontierRow, *, loss: bool) -> tuple[str, ...]:
+    """`loss`: quality is a loss or an error with its sign changed."""
     if row.quality is None:
         return "", row.cell, f"{row.state}", "", str(row.seeds), "", row.reason or ""
-    interval = "" if row.interval is None else "{:.3f}-{:.3f}".format(*row.interval)
+    ends = mirrored(row.interval) if loss else row.interval
+    interval = "" if ends is None else "{:.3f}-{:.3f}".format(*ends)
     cost = "" if row.device_hours is None else time_of_hours(row.device_hours)
     trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
     return (
         row.mark,
         f"{row.cell} ({row.failures})" if row.failures else row.cell,
-        f"{row.quality:.3f}",
+        f"{-row.quality if loss else row.quality:.3f}",
         interval,
         str(row.seeds),
         cost,

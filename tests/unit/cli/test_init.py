@@ -141,3 +141,31 @@ def test_a_missing_file_is_one_mistake(init: Init) -> None:
     error = CliRunner().invoke(app, ["init", "nowhere.csv"]).exception
     assert isinstance(error, FrontierError)
     assert "nowhere.csv: there is no such file" in str(error)
+
+
+def stays() -> str:
+    rows = (f"{MARKER} wrote invented letter {n} about a stay,{n % 20}.5" for n in range(120))
+    return "\n".join(["letter,days", *rows]) + "\n"
+
+
+def test_a_label_of_few_numbers_is_asked_about_and_a_unit_answers(init: Init, tmp_path: Path) -> None:
+    wrong = mistakes(init(stays()))
+    assert list(wrong) == ["--kind"]
+    assert "add --kind regression|classification" in wrong["--kind"]
+    result = init(stays(), "--unit", "days", "--model", "demo-tiny", "--domain", "clinical")
+    assert result.exit_code == 0, result.output
+    loaded = load_sweep(tmp_path / "letters" / "sweep.yaml", cwd=tmp_path)
+    task = loaded.catalogue.tasks["letters"].spec
+    assert (task.kind, task.metric, task.unit) == ("regression", "mae", "days")
+    assert loaded.config.good_enough is not None
+    assert loaded.config.good_enough.within == 0.3  # a twentieth of the standard deviation, 5.8
+
+
+def test_a_column_with_several_labels_is_recognised(init: Init, tmp_path: Path) -> None:
+    labels = ["I10;E11", "I10", "", "E11;J45", "J45", "I10;J45"] * 20
+    rows = [f"{MARKER} wrote invented letter {n} on this day,{codes}" for n, codes in enumerate(labels)]
+    result = init("\n".join(["letter,codes", *rows]) + "\n", "--model", "demo-tiny")
+    assert result.exit_code == 0, result.output
+    task = load_sweep(tmp_path / "letters" / "sweep.yaml", cwd=tmp_path).catalogue.tasks["letters"].spec
+    assert (task.kind, getattr(task.reader, "label_separator", None)) == ("multilabel", ";")
+    assert "its labels have ';' between them: 3 labels in 100 rows" in " ".join(result.output.split())
