@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights
+from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.multiplicative import Ia3
@@ -106,6 +107,7 @@ class Fate:
     fingerprint: str | None = None  # None: the planned one
     train_rows: tuple[int, int] = (400, 400)  # used, available
     labels: tuple[str, ...] = ()
+    keep_weights: KeepWeights = "adapters"
     outcome: Mapping[str, Any] = field(default_factory=dict)  # fields of the outcome, laid over it
 
 
@@ -219,6 +221,7 @@ class LedgerBuilder:
             resume_from=_checkpoint(path.parent, number - 1, fate.resumed_from_step),
             cache_dir="cache",
             resources=trial.resources,
+            keep_weights=fate.keep_weights,
             ordered_at=at,
         )
 

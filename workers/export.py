@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from peft import PeftConfig, get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from orchestrator.contracts.kept_weights import KeepWeights
 from workers.batches import collate
 from workers.checkpoint import (
     UnfaithfulCopyError,
@@ -37,8 +38,9 @@ def export_model(
     adapted: Adapted,
     tokenizer: Any,
     directory: Path,
-    keep: Literal["all", "adapters", "none"],
+    keep: KeepWeights,
     trained: Weights | None = None,
+    most_bytes: float | None = None,
 ) -> int | None:
     """Save the model as it is; return the bytes on disk, None if nothing was to be saved. `trained`: the full
     trained weights, for a model that is sharded over ranks.
@@ -46,22 +48,30 @@ def export_model(
     An adapter goes out in PEFT's format, with its head; so does the configuration, which holds the label map.
     Of a method that trains some of the model's own weights "adapters" keeps those, by their names in the
     model; "all" keeps, for it and for a full one, the whole model in hub layout. Where frozen weights are
-    sharded or in half precision it saves those that train: the others are the backbone's.
+    sharded or in half precision it saves those that train: the others are the backbone's. "frontier" keeps
+    what "adapters" does, and a fully trained model of at most `most_bytes`.
     """
-    if keep == "none" or (keep == "adapters" and adapted.settings.trains_everything):
+    if keep == "none" or (adapted.settings.trains_everything and not _kept_whole(adapted, keep, most_bytes)):
         return None
     directory.mkdir()
     if adapted.is_adapter:
         adapted.method.before_saving(adapted.model)
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         adapted.model.get_base_model().config.save_pretrained(directory)
-    elif keep == "all" and (adapted.settings.trains_everything or _whole_and_full(adapted.model)):
+    elif adapted.settings.trains_everything or (keep == "all" and _whole_and_full(adapted.model)):
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
         save_file(trained or clone_weights(trained_weights(adapted.model)), directory / _own_weights(adapted))
         adapted.model.config.save_pretrained(directory)
     return sum(file.stat().st_size for file in directory.iterdir())
+
+
+def _kept_whole(adapted: Adapted, keep: KeepWeights, most_bytes: float | None) -> bool:
+    """Return whether a fully trained model is saved. It is saved in full precision."""
+    if keep != "frontier" or most_bytes is None:
+        return keep in ("all", "frontier")
+    return adapted.parameters.total * torch.float32.itemsize <= most_bytes
 
 
 def load_exported(adapted: Adapted, directory: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.kept_weights import GIB
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.metrics import MetricName, Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
@@ -179,7 +180,8 @@ def run_trial(
     sample = None if spreads_weights(order.resources) else Sample.of(adapted.model, data)
     if machine.ranks.leads:
         directory = Path(order.directory) / MODEL
-        saved_bytes = export_model(adapted, prepared.tokenizer, directory, order.keep_weights, best)
+        most = None if order.keep_gib is None else order.keep_gib * GIB
+        saved_bytes = export_model(adapted, prepared.tokenizer, directory, order.keep_weights, best, most)
         yield replace(records, saved_bytes=saved_bytes)
         if saved_bytes is not None and adapted.is_adapter:
             _verify_export(machine, adapted, directory, sample, best)

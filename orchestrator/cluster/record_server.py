@@ -26,12 +26,11 @@ from orchestrator.contracts import layout
 PORT = 8080
 ARCHIVE, INDEX = "/records.tar", "index.json"
 BYTES = "X-Records-Bytes"  # header: about how many are to come
-_OF_SWEEP = (layout.SWEEP, layout.HELD)
 
 
 def records(directory: Path) -> Iterator[Path]:
     """The files that are served, those of the sweep itself first."""
-    yield from (path for name in _OF_SWEEP if (path := directory / name).is_file())
+    yield from (path for name in layout.OF_SWEEP if (path := directory / name).is_file())
     yield from sorted(path for path in (directory / layout.REPORT).glob("*") if path.is_file())
     for attempt in sorted((directory / layout.TRIALS).glob(layout.ATTEMPTS)):
         yield from (path for name in layout.RECORDS if (path := attempt / name).is_file())

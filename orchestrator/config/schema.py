@@ -25,6 +25,7 @@ from orchestrator.config.recipes import RecipePatch, described, field_type
 from orchestrator.config.resources import AskedResources
 from orchestrator.contracts import layout
 from orchestrator.contracts.capacity import NodeKind
+from orchestrator.contracts.kept_weights import KEEP_GIB, KeepWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market
 from orchestrator.contracts.recipe import Recipe
@@ -231,8 +232,13 @@ class SweepConfig(Record):
     )
     paper_scoring: bool | None = Field(None, description="of all tasks")
     full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
-    keep_weights: Literal["all", "adapters", "none"] = Field(
-        "adapters", description="of finished trials: all, adapters only, or none"
+    keep_weights: KeepWeights = Field(
+        "frontier",
+        description="of finished trials: adapters and heads only; none; all, whole models included; or "
+        "frontier, which keeps whole models only of cells that no other cell beats",
+    )
+    keep_gib: PositiveFloat = Field(
+        KEEP_GIB, description="GiB of whole models that keep_weights: frontier keeps at most"
     )
     deterministic: bool = Field(
         False, description="on GPUs as well, equal runs give equal bits: slower, as it takes other kernels"

@@ -2,6 +2,7 @@
 
 <storage>/<sweep>/sweep.json                      SweepRecord
 <storage>/<sweep>/held.json                       Held: GPUs of the cluster's nodes, times the time
+<storage>/<sweep>/weights.json                    KeptWeights, of keep_weights: frontier
 <storage>/<sweep>/published.json                  PublishedRuns: what MLflow has been given
 <storage>/<sweep>/rendered.json                   Rendered: what the files of the report were made from
 <storage>/<sweep>/copy.json                       Copy: where these records were fetched from, and when
@@ -27,6 +28,8 @@ from pathlib import Path
 
 SWEEP = "sweep.json"
 HELD = "held.json"
+WEIGHTS = "weights.json"
+OF_SWEEP = (SWEEP, HELD, WEIGHTS)  # records of the sweep itself that travel with it
 PUBLISHED = "published.json"
 RENDERED = "rendered.json"
 LEASE = "lease"
@@ -43,6 +46,7 @@ COPY = "copy.json"  # beside sweep.json where the records are a copy of those in
 CHECKPOINTS = "checkpoint"
 KEPT_CHECKPOINTS = 2  # of an attempt, the newest ones, on its machine and in a store
 MODEL = "model"
+DROPPED = ".dropped"  # ends the name of a folder that is being deleted
 MLFLOW_STORE = "mlflow.db"
 CACHE = "cache"
 # Sweeps that Frontier makes beside another are named after it: no user gives a sweep such a name.

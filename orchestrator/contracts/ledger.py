@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.outcome import Bill, Outcome, PhaseSeconds
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.resources import Resources
@@ -46,6 +47,7 @@ class AttemptRecord(Record):
     directory: str
     ordered_at: float  # Unix time
     resources: Resources
+    keep_weights: KeepWeights = "adapters"  # as it was ordered
     resumed: bool
     resumed_from: PositiveInt | None = None  # the attempt whose checkpoint it went on from
     outcome: Outcome | None = None

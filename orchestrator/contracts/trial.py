@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import Record
@@ -89,7 +90,8 @@ class AttemptOrder(Record):
     weights: dict[str, str] = Field(default_factory=dict)
     resources: Resources = Resources()
     checkpoint_seconds: NonNegativeFloat = 30.0  # least time between two resume checkpoints
-    keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    keep_weights: KeepWeights = "adapters"
+    keep_gib: PositiveFloat | None = None  # with `frontier`, a larger model is not written; None: no limit
     deterministic: bool = False  # on a GPU as well, equal runs give equal bits
     # After attempts that ran out of memory in training or scoring: fewer examples a forward pass of that. The
     # optimiser step stays what it is.

@@ -61,6 +61,7 @@ def _next_order(workplace: Workplace, trial: TrialOrder, now: float) -> AttemptO
         resources=trial.resources,
         checkpoint_seconds=workplace.checkpoint_seconds,
         keep_weights=workplace.keep_weights,
+        keep_gib=workplace.keep_gib,
         deterministic=workplace.deterministic,
         **_smaller_passes(directory.parent, trial.spec),
         ordered_at=now,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.kept_weights import KeepWeights, KeptWeights
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
@@ -38,7 +39,8 @@ class Workplace:
     cache_dir: Path
     data_dir: Path | None = None
     checkpoint_seconds: float = 30.0
-    keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    keep_weights: KeepWeights = "adapters"
+    keep_gib: float | None = None  # with `frontier`; None: no limit
     deterministic: bool = False
     timeout_seconds: float | None = None  # of one attempt; None: no limit
     weights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by backbone, sha256 by file
@@ -114,6 +116,14 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightsChosen:
+    """Which whole models stay, after a trial has ended. `problem`: why no more are dropped in this run."""
+
+    weights: KeptWeights | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed, about once a second. Some ticks carry the number of GPUs in the cluster, whichever
     trial uses them."""
@@ -123,7 +133,15 @@ class Tick:
 
 
 LaunchEvent = (
-    RunPlanned | DashboardReady | TrialStarted | TrialLost | TrialWentOn | AttemptEnded | TrialEnded | Tick
+    RunPlanned
+    | DashboardReady
+    | TrialStarted
+    | TrialLost
+    | TrialWentOn
+    | AttemptEnded
+    | TrialEnded
+    | WeightsChosen
+    | Tick
 )
 Notify = Callable[[LaunchEvent], None]
 Hold = Callable[[], bool]

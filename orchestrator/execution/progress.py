@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orchestrator.contracts.kept_weights import KeptWeights
 from orchestrator.contracts.metrics import MetricName, quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import PlannedTrial
@@ -18,6 +19,7 @@ from orchestrator.execution.launcher import (
     TrialLost,
     TrialStarted,
     TrialWentOn,
+    WeightsChosen,
 )
 
 _HOUR = 3600.0
@@ -54,6 +56,7 @@ class Progress:
         self._now: float | None = None
         self.best: dict[str, Best] = {}
         self.dashboard: DashboardReady | None = None
+        self.weights: KeptWeights | None = None
         self._count()
 
     def _count(self) -> None:
@@ -136,6 +139,9 @@ class Progress:
             return
         if isinstance(event, RunPlanned):
             self._plan(event)
+            return
+        if isinstance(event, WeightsChosen):
+            self.weights = event.weights or self.weights
             return
         self._now = max(self._now or event.at, event.at)
         if isinstance(event, TrialStarted | TrialWentOn):

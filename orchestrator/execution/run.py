@@ -14,6 +14,7 @@ from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.budget_guard import Allowance
 from orchestrator.execution.clock import Clock
 from orchestrator.execution.cluster_meter import ClusterMeter, HeldBook
+from orchestrator.execution.keeping import Keeper, Keeping, keeping
 from orchestrator.execution.launcher import (
     AttemptEnded,
     Launcher,
@@ -65,9 +66,10 @@ def run_sweep(
     notify: Notify,
     clock: Clock,
     allowance: Allowance | None = None,
+    keeper: Keeper | None = None,
 ) -> RunSummary:
     """Run what the plan says must run. `record` is the plan's, `view` None publishes nothing. With an
-    `allowance` no trial begins that would go beyond it.
+    `allowance` no trial begins that would go beyond it. `keeper` drops weights while trials run, None none.
 
     Searches come first, a round of all of them at a time: each round is planned from the ledger, as are then
     the trials that waited for them. Raises LedgerError if another driver runs the sweep, LaunchError where
@@ -77,11 +79,14 @@ def run_sweep(
     started = clock.now()
     with ledger.lock(), launcher.session():
         record = ledger.write_sweep(record)
-        with publishing(view, ledger) as publisher:
+        with publishing(view, ledger) as publisher, keeping(keeper) as weights:
             publisher.follow(record)
-            run = _Run(ledger, launcher, publisher, notify, allowance)
+            weights.follow(record)
+            run = _Run(ledger, launcher, publisher, weights, notify, allowance)
             plan = run.search(plan, record)
             run.launch(plan, plan.ready)
+        for chosen in weights.news():
+            notify(chosen)
     return run.summary(plan, clock.now() - started)
 
 
@@ -91,11 +96,13 @@ class _Run:
         ledger: RecordBook,
         launcher: Launcher,
         publisher: Publisher,
+        weights: Keeping,
         notify: Notify,
         allowance: Allowance | None,
     ) -> None:
         self._ledger, self._launcher, self._allowance = ledger, launcher, allowance
-        self._publisher, self._notify, self._meter = publisher, notify, ClusterMeter(ledger)
+        self._publisher, self._weights = publisher, weights
+        self._notify, self._meter = notify, ClusterMeter(ledger)
         self._tried: set[str] = set()  # candidates launched by this run: none of them is launched twice
         self._states: list[TrialState] = []
         self._candidates = self._attempts = 0
@@ -116,10 +123,12 @@ class _Run:
             )
             record = self._ledger.write_sweep(record)
             self._publisher.follow(record)
+            self._weights.follow(record)
         return plan
 
     def launch(self, plan: Plan, items: Sequence[ToRun]) -> None:
         self._publisher.expect(item.trial for item in items)
+        self._weights.expect(item.trial for item in items)
         self._notify(ahead(plan, self._tried))
         self._tried |= {item.trial.name for item in items if item.trial.candidate is not None}
         ordered = orders(plan, items)
@@ -146,7 +155,10 @@ class _Run:
             self._look_at_gpu(event)
             self._device_seconds += event.bill.device_seconds
         self._publisher.hear(event)
+        self._weights.hear(event)
         self._notify(event)
+        for chosen in self._weights.news():
+            self._notify(chosen)
 
     def _look_at_gpu(self, event: AttemptEnded) -> None:
         failure, device = event.outcome.failure, event.outcome.device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -62,12 +63,14 @@ class Delivery:
         if self._remote is None:
             return True
         try:
-            return self._mirror.push_ended(directory)
+            own = self._mirror.push_ended(directory)
         except StorageError as failed:
             raise StorageError(
                 f"the records of an attempt cannot be delivered to {self._remote.uri}; they are in "
                 f"{directory}, and the next run on this machine delivers them\n    -> {failed}"
             ) from failed
+        shutil.rmtree(directory / layout.MODEL, ignore_errors=True)  # the store has it; this disk is small
+        return own
 
 
 class DriverDelivery:

@@ -42,6 +42,7 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
             "question": None,
             "good_enough": None,
             "seeds": sweep.config.seeds[:1],
+            "keep_weights": "none",
             "budget": None,
             "resources": _to_itself(sweep.config.resources),
         }

@@ -45,7 +45,7 @@ class Mirror:
             self._pull_sweep()
 
     def _pull_sweep(self) -> None:
-        for name in (layout.SWEEP, layout.HELD):
+        for name in layout.OF_SWEEP:
             content = self.store.get(f"{self._sweep}/{name}")
             path = self.directory / name
             if content is not None and not (path.exists() and path.read_bytes() == content):
@@ -101,10 +101,15 @@ class Mirror:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
+    def pull_model(self, attempt: Path) -> bool:
+        """Fetch the weights of an attempt; return whether they are here. Raises DamagedTreeError."""
+        model = attempt / layout.MODEL
+        return directories.fetch_tree(self.store, self.key(model), model)
+
     # To the store.
 
     def push_record(self, name: str) -> None:
-        """One of the sweep itself: `layout.SWEEP`, `layout.HELD`."""
+        """One of the sweep itself: `layout.OF_SWEEP`."""
         self.store.put(f"{self._sweep}/{name}", (self.directory / name).read_bytes())
 
     def push_report(self) -> None:

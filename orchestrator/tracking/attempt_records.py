@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.ledger import AttemptRecord
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.resources import Resources
@@ -44,6 +45,7 @@ class _OrderHead(BaseModel):
     attempt: int
     resume_from: str | None = None
     resources: Resources
+    keep_weights: KeepWeights = "adapters"
     ordered_at: float
 
 
@@ -78,6 +80,7 @@ class AttemptReader:
             directory=str(path),
             ordered_at=order.ordered_at,
             resources=order.resources,
+            keep_weights=order.keep_weights,
             resumed=order.resume_from is not None,
             resumed_from=_resumed_from(order.resume_from),
             outcome=outcome,

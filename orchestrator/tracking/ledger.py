@@ -16,6 +16,7 @@ from orchestrator.contracts.cluster_time import Held
 from orchestrator.contracts.copy_mark import copy_in
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.kept_weights import KeptWeights
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.trial import AttemptOrder, TrialSpec
@@ -124,6 +125,15 @@ class Ledger:
     def write_held(self, held: Held) -> None:
         """Write what GPUs were held. Raises HeldError if another driver has taken the sweep over."""
         self._write(layout.HELD, held)
+
+    def write_weights(self, weights: KeptWeights) -> None:
+        """Write which whole models stay. Raises HeldError if another driver has taken the sweep over."""
+        self._write(layout.WEIGHTS, weights)
+
+    def weights(self) -> KeptWeights | None:
+        """Return which whole models stay, None where no driver has chosen. Raises LedgerError if it is
+        unreadable."""
+        return read_record(self.directory / layout.WEIGHTS, KeptWeights)
 
     def _write(self, name: str, record: BaseModel) -> None:
         if self._lease is not None:

@@ -6,15 +6,17 @@ Records (`layout.RECORDS`) are never among it: every attempt is part of the bill
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.storage.directories import MARKER
+from orchestrator.storage.directories import delete_tree
 from orchestrator.storage.mirror import Mirror
 from orchestrator.tracking.events import signs_of_life
 from orchestrator.tracking.ledger import Ledger
@@ -25,6 +27,7 @@ _SILENT_SECONDS = 3600.0  # an attempt whose end is not recorded may be running 
 class LeftoverKind(StrEnum):
     CHECKPOINTS = "checkpoints of finished trials"
     SUPERSEDED = "checkpoints and weights of superseded attempts"
+    DROPPED = "whole models that keep_weights drops"
     LOGS = "what libraries printed in superseded attempts"
     PROBES = "probes"
 
@@ -47,6 +50,7 @@ def leftovers(ledger: Ledger, now: float) -> list[Leftover]:
     size = _sizes(ledger)
     records = [*ledger.trials(), *ledger.candidates()]
     folders = [item for record in records for item in _of_trial(record, now)]
+    folders += [(LeftoverKind.DROPPED, path) for path in _dropped(ledger, records)]
     folders += [
         (LeftoverKind.SUPERSEDED, Path(attempt.directory) / layout.CHECKPOINTS)
         for record in ledger.removed()
@@ -73,6 +77,28 @@ def _of_trial(record: TrialRecord, now: float) -> Iterator[tuple[LeftoverKind, P
         yield LeftoverKind.LOGS, directory / layout.SENSITIVE
 
 
+def _dropped(ledger: Ledger, records: Iterable[TrialRecord]) -> Iterator[Path]:
+    """Yield what the driver has chosen to drop, and could not delete, and what is half deleted."""
+    weights, methods = ledger.weights(), ledger.sweep().methods
+    for record in records:
+        for attempt in record.attempts:
+            yield Path(attempt.directory) / f"{layout.MODEL}{layout.DROPPED}"
+        attempt_kept = record.decisive
+        if (
+            weights is not None
+            and record.name in weights.dropped
+            and attempt_kept is not None
+            and saved_for_frontier(attempt_kept, methods[record.planned.cell.method])
+        ):
+            yield Path(attempt_kept.directory) / layout.MODEL
+
+
+def saved_for_frontier(attempt: AttemptRecord, method: MethodSpec) -> bool:
+    """Return whether the weights of the attempt are a whole model that stays only while it is on the
+    frontier. What was saved under another `keep_weights` stays."""
+    return attempt.keep_weights == "frontier" and method.settings.trains_everything
+
+
 def _may_run(attempt: AttemptRecord, now: float) -> bool:
     """Return whether a process that lost its driver may still write into the attempt."""
     if attempt.outcome is not None or attempt.bill is not None:
@@ -82,17 +108,29 @@ def _may_run(attempt: AttemptRecord, now: float) -> bool:
     return now - last < _SILENT_SECONDS
 
 
-def remove(ledger: Ledger, folders: list[Leftover]) -> None:
-    """Delete the folders, on this machine and in the sweep's store. The caller holds the ledger's lock."""
-    stored = {} if ledger.mirror is None else _listing(ledger.mirror)
+def remove(ledger: Ledger, folders: Sequence[Leftover], stored: Mapping[str, int] | None = None) -> None:
+    """Delete the folders, on this machine and in the sweep's store. The caller holds the ledger's lock.
+    `stored`: a listing of the store that has them; None: it is taken here.
+
+    Each disappears at once for its readers: here by a rename, in the store with its marker.
+    """
+    if stored is None:
+        stored = {} if ledger.mirror is None else stored_trials(ledger.mirror)
     for folder in folders:
         if ledger.mirror is not None:
-            prefix = f"{_key(ledger, folder.path)}/"
-            keys = [key for key in stored if key.startswith(prefix)]
-            # Without its marker a directory does not exist for a reader, so that goes first.
-            for key in sorted(keys, key=lambda key: not key.endswith(f"/{MARKER}")):
-                ledger.mirror.store.delete(key)
-        shutil.rmtree(folder.path, ignore_errors=ledger.mirror is not None)
+            delete_tree(ledger.mirror.store, stored_key(ledger, folder.path), stored)
+        delete_here(folder.path, ignore_errors=ledger.mirror is not None)
+
+
+def delete_here(directory: Path, ignore_errors: bool = False) -> None:
+    """Delete a directory of this machine, if there is one, and what an earlier call left of it. Raises
+    OSError."""
+    dropped = directory.with_name(f"{directory.name}{layout.DROPPED}")
+    if dropped.is_dir():
+        shutil.rmtree(dropped, ignore_errors=ignore_errors)
+    with suppress(FileNotFoundError):
+        directory.rename(dropped)
+        shutil.rmtree(dropped, ignore_errors=ignore_errors)
 
 
 def size_on_disk(directory: Path) -> int:
@@ -106,15 +144,17 @@ def _sizes(ledger: Ledger) -> Callable[[Path], int]:
     if ledger.mirror is None:
         return size_on_disk
     totals: dict[str, int] = {}
-    for key, size in _listing(ledger.mirror).items():
+    for key, size in stored_trials(ledger.mirror).items():
         for parent in Path(key).parents:
             totals[parent.as_posix()] = totals.get(parent.as_posix(), 0) + size
-    return lambda path: totals.get(_key(ledger, path), 0)
+    return lambda path: totals.get(stored_key(ledger, path), 0)
 
 
-def _listing(mirror: Mirror) -> dict[str, int]:
+def stored_trials(mirror: Mirror) -> dict[str, int]:
+    """Return the bytes of all that a sweep's store holds of its trials, by key."""
     return mirror.store.listing(f"{mirror.directory.name}/{layout.TRIALS}")
 
 
-def _key(ledger: Ledger, path: Path) -> str:
+def stored_key(ledger: Ledger, path: Path) -> str:
+    """Return the key in the store of a path below the sweep's directory."""
     return path.relative_to(ledger.directory.parent).as_posix()

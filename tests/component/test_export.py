@@ -70,8 +70,10 @@ def test_of_a_trial_that_keeps_all_the_whole_model_is_kept(lab, method):
     ("method", "wanted", "kept"),
     [
         ("full", "all", True),
+        ("full", "frontier", True),
         ("full", "adapters", False),
         ("lora", "adapters", True),
+        ("lora", "frontier", True),
         ("lora", "none", False),
         ("head-only", "adapters", True),
     ],
@@ -81,6 +83,13 @@ def test_only_what_was_asked_for_is_kept(lab, outcome_of, method, wanted, kept):
     run_attempt(order)
     assert (order.parent / "model").exists() == kept
     assert (outcome_of(order).saved_bytes is not None) == kept
+
+
+def test_a_whole_model_over_the_limit_is_not_written(lab, outcome_of):
+    order = lab.order("full", keep_weights="frontier", keep_gib=1e-6)
+    run_attempt(order)
+    assert not (order.parent / "model").exists()
+    assert outcome_of(order).saved_bytes is None
 
 
 def test_of_a_head_only_trial_the_head_is_kept(lab):

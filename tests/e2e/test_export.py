@@ -11,6 +11,8 @@ from exported_models import without_frontier
 from huggingface_hub import ModelCard
 from workshop import Workshop
 
+from orchestrator.contracts import layout
+
 pytestmark = pytest.mark.e2e
 
 CELL = "mini/clinical/lora-r8/mini-ner"
@@ -83,12 +85,33 @@ def test_it_answers_texts_and_scores_as_in_the_sweep(
 
 
 def test_what_was_not_kept_is_trained_once_more(finished: Workshop, tmp_path: Path) -> None:
-    """A sweep keeps no fully trained weights unless asked; its records stay as they are."""
+    """A sweep keeps at most one fully trained model per cell; its records stay as they are."""
     cell, out = "mini/clinical/full/mini-outcome", tmp_path / "whole"
+    trials = finished.sweeps / "mini" / layout.TRIALS
+    seed = next(n for n in (1, 2) if not (trials / f"{cell}/seed-{n}/attempt-001" / layout.MODEL).exists())
     before = finished.outcomes()
-    done = finished.frontier("export", "mini", cell, "--seed", "1", "--retrain", "--out", out)
+    done = finished.frontier("export", "mini", cell, "--seed", seed, "--retrain", "--out", out)
     assert "its scores are those of the sweep, to the last bit" in done.stdout
     manifest = json.loads((out / "frontier.json").read_text())
     assert manifest["layout"] == "whole"
-    assert manifest["test"] == before[f"{cell}/seed-1/attempt-001"]["test"]
+    assert manifest["test"] == before[f"{cell}/seed-{seed}/attempt-001"]["test"]
     assert finished.outcomes() == before
+
+
+def test_of_fully_trained_models_only_some_on_the_frontier_were_kept(finished: Workshop) -> None:
+    """Not always all of them: a cell may come to the frontier after its models were dropped."""
+    weights = json.loads((finished.sweeps / "mini" / layout.WEIGHTS).read_text())
+    kept = {model["trial"] for model in weights["kept"]}
+    report = json.loads((finished.sweeps / "mini" / "report" / "report.json").read_text())
+    on_frontier = {
+        "/".join([point["model"], point["domain"], point["method"], task["task"]])
+        for task in report["tasks"]
+        for point in task["points"]
+        if point["frontier"] and point["method"] == "full"
+    }
+    assert {name.rpartition("/")[0] for name in kept} <= on_frontier
+    trials = finished.sweeps / "mini" / layout.TRIALS
+    whole = {
+        path.parents[1].relative_to(trials).as_posix() for path in trials.glob(f"{layout.ATTEMPTS}/model")
+    }
+    assert {name for name in whole if "/full/" in name} == kept

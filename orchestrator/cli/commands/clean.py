@@ -17,8 +17,8 @@ def clean(
 ) -> None:
     """Show what of a sweep can be deleted and how much space it takes; delete it with --yes.
 
-    That is: checkpoints of finished trials, all but the records of superseded attempts, and probes. The
-    report stays the same. Never touches a sweep that is running.
+    That is: checkpoints of finished trials, all but the records of superseded attempts, whole models that
+    `keep_weights` drops, and probes. The report stays the same. Never touches a sweep that is running.
 
     Example: frontier clean demo
     """

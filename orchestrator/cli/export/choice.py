@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.ledger import TrialRecord
-from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import ConfigError, Problem, did_you_mean
@@ -16,6 +15,7 @@ from orchestrator.report.recommendation.picks import picks
 from orchestrator.report.recommendation.summary import recommendations
 from orchestrator.report.results.cells import key_of
 from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.results.seed_choice import by_dev
 from orchestrator.report.task_report import TaskReport
 from orchestrator.units import device_time
 
@@ -129,18 +129,10 @@ def _of_seeds(
     if seed not in ("best", "median"):
         problem = f"{point.cell.name} has no finished seed {seed!r}"
         raise _problem("--seed", problem, f"use best, median or one of: {', '.join(by_seed)}")
-    ranked = sorted(
-        finished,
-        key=lambda one: (_on_dev(one[1]), -one[0].planned.seed),
-    )
-    taken = ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]
+    ranked = by_dev(trial for trial, _ in finished)
+    taken = by_seed[str((ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]).planned.seed)]
     of = f"of {len(ranked)} seeds" if len(ranked) > 1 else "of one seed"
     return taken, f"seed {taken[0].planned.seed}, the {seed} {of} on dev"
-
-
-def _on_dev(outcome: Outcome) -> float:
-    value = quality(outcome.metric, outcome.dev)
-    return float("-inf") if value is None else value
 
 
 def _problem(key: str, problem: str, fix: str) -> ConfigError:

@@ -32,6 +32,7 @@ from orchestrator.contracts.ledger import AttemptRecord
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ArrowReader, TableReader, TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import ConfigError, InputError, LedgerError, Problem
 from orchestrator.report import build_report
 from orchestrator.report.render.model_card import CardFacts, model_card
@@ -66,12 +67,14 @@ def export_model(
     trials = list(ledger.trials())
     report = build_report(sweep, trials, examples_of=ledger.examples)
     chosen = choose(report, trials, cell, budget, seed)
-    attempt = _kept(ledger, chosen)
+    attempt = kept_attempt(ledger, chosen)
     if attempt is None and again:
         assert chosen.trial.decisive is not None
-        attempt = retrain(ledger, chosen, _order(Path(chosen.trial.decisive.directory)), console)
+        order = _order(Path(chosen.trial.decisive.directory))
+        _refuse_state_space(order.trial.backbone)
+        attempt = retrain(ledger, chosen, order, console)
     if attempt is None:
-        raise _not_kept(chosen, sweep)
+        raise _not_kept(ledger, chosen)
     assert attempt.outcome is not None
     chosen = replace(chosen, outcome=attempt.outcome)
     kept = Path(attempt.directory) / layout.MODEL
@@ -115,20 +118,45 @@ def _asked(request: ExportRequest, chosen: Chosen) -> Iterator[dict[str, object]
         raise InputError(f"{chosen.trial.name}: {error}") from None
 
 
-def _kept(ledger: Ledger, chosen: Chosen) -> AttemptRecord | None:
+def kept_attempt(ledger: Ledger, chosen: Chosen) -> AttemptRecord | None:
     """Return the attempt that has the weights: of the sweep, else one that trained the trial once more."""
     for attempt in (chosen.trial.decisive, retrained(ledger, chosen)):
-        if attempt is not None and (Path(attempt.directory) / layout.MODEL).is_dir():
+        if attempt is not None and _is_here(ledger, Path(attempt.directory)):
             return attempt
     return None
 
 
-def _not_kept(chosen: Chosen, sweep: SweepRecord) -> ConfigError:
-    assert chosen.trial.decisive is not None
-    keeps = sweep.config.get("keep_weights", "adapters")
-    problem = f"no weights of {chosen.trial.name} were kept (keep_weights: {keeps})"
+def _refuse_state_space(backbone: BackboneSpec) -> None:
+    """Raise InputError before a training that would be for nothing: the worker refuses these models too."""
+    if backbone.family is Family.STATE_SPACE:
+        raise InputError(
+            f"backbone {backbone.name}: transformers has no classification head for state-space models, so "
+            "nothing could load the folder without Frontier\n    -> name a cell with another model"
+        )
+
+
+def _is_here(ledger: Ledger, attempt: Path) -> bool:
+    """Return whether there are weights of the attempt, after those of a sweep in a store were fetched."""
+    if (attempt / layout.MODEL).is_dir():
+        return True
+    if ledger.mirror is None or not attempt.is_relative_to(ledger.directory):
+        return False
+    return ledger.mirror.pull_model(attempt)
+
+
+def _not_kept(ledger: Ledger, chosen: Chosen) -> ConfigError:
+    """Say why, and which other seeds of the cell were kept."""
+    attempt, weights = chosen.trial.decisive, ledger.weights()
+    assert attempt is not None
+    why = weights.dropped.get(chosen.trial.name) if weights is not None else None
+    reason = f"keep_weights: {attempt.keep_weights}" + (f"; {why}" if why else "")
     fix = "pass --retrain, which trains this trial once more and keeps them"
-    return ConfigError([Problem(chosen.trial.decisive.directory, layout.MODEL, problem, fix)])
+    cell = f"{chosen.point.cell.name}/"
+    kept = [model.trial for model in weights.kept if model.trial.startswith(cell)] if weights else []
+    if kept:
+        fix += f"; or take the seed that was kept, --seed {kept[0].removeprefix(f'{cell}seed-')}"
+    problem = f"no weights of {chosen.trial.name} were kept ({reason})"
+    return ConfigError([Problem(attempt.directory, layout.MODEL, problem, fix)])
 
 
 def _order(attempt: Path) -> AttemptOrder:

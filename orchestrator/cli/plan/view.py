@@ -21,6 +21,7 @@ from orchestrator.cli.plan.searches import (
     show_searches,
     unknown_pretraining,
 )
+from orchestrator.cli.plan.weights import show_weights, weights_json
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength
@@ -39,7 +40,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
     searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked, pickled,
-    notes, kept, outdated."""
+    weights, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -64,6 +65,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "missing": [str(problem) for problem in plan.inputs.missing],
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
+        "weights": weights_json(plan),
         "notes": list(plan.sweep.notes),
         "kept": [trial.name for trial in plan.kept],
         "outdated": [trial.name for trial in plan.outdated],
@@ -137,6 +139,7 @@ def show_plan(plan: Plan, console: Console) -> None:
         )
     for line in forecast_lines(plan):
         console.print(line, highlight=False)
+    show_weights(plan, console)
 
 
 def _table(plan: Plan) -> Table:

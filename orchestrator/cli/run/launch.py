@@ -17,6 +17,8 @@ from orchestrator.cli.plan.forecast import taken
 from orchestrator.cli.plan.probes import calibrate
 from orchestrator.cli.plan.view import show_plan
 from orchestrator.cli.results.report import show_report, summary_note, write
+from orchestrator.cli.run.frontier_weights import keeper_of
+from orchestrator.cli.run.kept_text import kept_line
 from orchestrator.cli.run.launchers import launcher_for
 from orchestrator.cli.run.live import Display, closing_line
 from orchestrator.cli.run.provenance import record_of
@@ -55,7 +57,7 @@ def run(
     allowance = pass_gate(plan, console)
     with _told_how_to_go_on():
         session = calibrate(session, launcher, cluster, console)
-    plan = session.plan
+    plan, config = session.plan, session.sweep.config
     record = record_of(session, cluster)
     view = MlflowView(uri, record, Published(uri, session.ledger.directory))
     progress = Progress()
@@ -70,6 +72,7 @@ def run(
             notify=display.update,
             clock=SystemClock(),
             allowance=allowance,
+            keeper=keeper_of(session.ledger, record, config.keep_weights, config.keep_gib),
         )
     if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
@@ -145,6 +148,8 @@ def _say_where_it_is(session: Session, view: MlflowView, uri: str, console: Cons
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:
     console.print(f"{closing_line(progress)} in {duration(summary.wall_seconds)}", highlight=False)
     console.print(taken(session.plan.forecast, summary.device_hours), highlight=False)
+    if progress.weights is not None and progress.weights.kept:
+        console.print(kept_line(progress.weights), highlight=False)
     for reason in summary.not_run:
         console.print(styled("not run", "red"), reason, highlight=False)
     for planned, product in summary.elsewhere:

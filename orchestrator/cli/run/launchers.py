@@ -57,6 +57,7 @@ def workplace_of(session: Session) -> Workplace:
         data_dir=session.sweep.data_dir,
         checkpoint_seconds=config.checkpoint_seconds,
         keep_weights=config.keep_weights,
+        keep_gib=config.keep_gib,
         deterministic=config.deterministic,
         weights=weights_content(session),
         umask=current_umask(),

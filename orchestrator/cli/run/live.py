@@ -10,10 +10,11 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from orchestrator.cli.run.kept_text import kept_line, over_limit_line
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost
+from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost, WeightsChosen
 from orchestrator.execution.progress import Best, Progress
 from orchestrator.units import duration
 
@@ -37,6 +38,7 @@ class Display:
         )
         self._last_line: float | None = None
         self._told_dashboard = False
+        self._over_limit: tuple[str, ...] = ()
 
     def __enter__(self) -> Display:
         if self._live:
@@ -52,6 +54,8 @@ class Display:
     def update(self, event: LaunchEvent) -> None:
         self._progress.update(event)
         self._tell_dashboard()
+        if isinstance(event, WeightsChosen):
+            self._tell_weights(event)
         if isinstance(event, AttemptEnded) and event.outcome.failure is not None:
             failure = event.outcome.failure
             self._console.print(
@@ -73,6 +77,15 @@ class Display:
                 shown = ready.token if self._console.is_terminal else "is shown on a terminal only"
                 line += f"  (token {shown})"  # who reads a log may not be who may use the cluster
             self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _tell_weights(self, event: WeightsChosen) -> None:
+        """Print what did not fit, once, and why nothing more is dropped."""
+        if event.problem is not None:
+            self._console.print(styled("weights", "yellow"), event.problem, highlight=False, soft_wrap=True)
+        if event.weights is not None and event.weights.over_limit != self._over_limit:
+            self._over_limit = event.weights.over_limit
+            if line := over_limit_line(event.weights):
+                self._console.print(styled("weights", "yellow"), line, highlight=False, soft_wrap=True)
 
     def _line(self, event: LaunchEvent) -> None:
         at = getattr(event, "at", None)
@@ -96,6 +109,8 @@ class Display:
         if p.failed:
             parts.append(f"{p.failed} failed")
         parts.append(f"{p.device_hours:.3f} {p.unit}")
+        if p.weights is not None and p.weights.kept:
+            parts.append(kept_line(p.weights))
         if p.seconds_left is not None and (p.waiting or p.running):
             parts.append(f"about {duration(p.seconds_left)} left")
         return ", ".join(parts)

@@ -8,8 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.cluster.copy_note import show_copied
+from orchestrator.cli.run.kept_text import kept_line, over_limit_line
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts.caveats import caveats, distinct
+from orchestrator.contracts.kept_weights import KeptWeights
 from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
@@ -23,8 +25,8 @@ _PARTS = ("useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
 
 
 def status_json(ledger: Ledger) -> dict[str, Any]:
-    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, caveats,
-    failed."""
+    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, weights
+    {keep_gib, bytes, kept, over_limit}, caveats, failed."""
     sweep, records, candidates, totals = _read(ledger)
     by_task: dict[str, Counter[str]] = {}
     failed = []
@@ -60,6 +62,7 @@ def status_json(ledger: Ledger) -> dict[str, Any]:
             "tuned": {cell: tuned.model_dump(mode="json") for cell, tuned in sweep.tuned.items()},
         },
         "by_task": {task: dict(counts) for task, counts in by_task.items()},
+        "weights": _weights_json(_weights(ledger, sweep)),
         "caveats": _caveats(sweep, records),
         "failed": failed,
     }
@@ -83,6 +86,11 @@ def show_status(ledger: Ledger, console: Console) -> None:
     for spent in status["device_hours"]:
         parts = ", ".join(f"{spent[key]:.3f} {key}" for key in _PARTS if spent[key])
         console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
+    weights = _weights(ledger, ledger.sweep())
+    if weights is not None and (weights.kept or weights.dropped):
+        console.print(kept_line(weights), highlight=False)
+        if line := over_limit_line(weights):
+            console.print(styled("weights", "yellow"), line, highlight=False, soft_wrap=True)
     for task, lines in status["caveats"].items():
         for line in lines:
             console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
@@ -92,6 +100,22 @@ def show_status(ledger: Ledger, console: Console) -> None:
             f"{failure['trial']} in {failure['phase']}: {failure['message']}",
             highlight=False,
         )
+
+
+def _weights(ledger: Ledger, sweep: SweepRecord) -> KeptWeights | None:
+    """Return what `keep_weights: frontier` keeps; None where the sweep keeps otherwise, or has not begun."""
+    return ledger.weights() if sweep.config.get("keep_weights", "frontier") == "frontier" else None
+
+
+def _weights_json(weights: KeptWeights | None) -> dict[str, Any] | None:
+    if weights is None:
+        return None
+    return {
+        "keep_gib": weights.keep_gib,
+        "bytes": weights.bytes,
+        "kept": [model.trial for model in weights.kept],
+        "over_limit": list(weights.over_limit),
+    }
 
 
 def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[str]]:

@@ -273,3 +273,24 @@ def test_few_steps_of_a_users_own_data_are_told_once_its_rows_are_counted(
     assert starting(counted, "the number of optimiser steps") == []
     found = starting(counted, "few steps")
     assert [f"({steps});" in line for line in found] == ([] if steps is None else [True])
+
+
+def test_the_plan_says_how_much_of_whole_models_is_kept(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(models=["base"], tasks=["demo-outcome"], keep_gib=0.5)
+    assert starting(plan, "  weights") == [
+        "  weights      at most 512.0 MiB of whole models are kept (keep_gib: 0.5), and 417.6 MiB for each "
+        "trial that runs"
+    ]
+    assert plan_json(plan)["weights"]["too_large"] == []
+
+
+def test_the_plan_names_cells_whose_model_is_larger_than_keep_gib(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(models=["base"], tasks=["demo-outcome"], keep_gib=0.1)
+    (line,) = starting(plan, "weights")
+    assert line.startswith("weights the whole model of 2 cells is larger than keep_gib: 0.1 and is not saved")
+    assert starting(plan, "  weights") == []
+
+
+@pytest.mark.parametrize("keys", [{"keep_weights": "adapters"}, {"methods": ["lora"]}])
+def test_a_sweep_without_whole_models_says_nothing_of_them(tmp_path: Path, keys: dict[str, Any]) -> None:
+    assert plan_json(Project(tmp_path).plan(**keys))["weights"] is None

@@ -1,0 +1,43 @@
+"""What a plan says about the disk that whole models will take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.terminal import styled
+from orchestrator.planning import Plan
+from orchestrator.planning.kept_weights import weights_forecast
+from orchestrator.units import byte_size, named_list, plain_number, quantity
+
+_MOST = 3  # names
+
+
+def weights_json(plan: Plan) -> dict[str, Any] | None:
+    """Stable keys: kept, each, too_large."""
+    forecast = weights_forecast(plan)
+    return None if forecast is None else forecast.model_dump(mode="json")
+
+
+def show_weights(plan: Plan, console: Console) -> None:
+    forecast = weights_forecast(plan)
+    if forecast is None or not plan.to_run:
+        return
+    limit = f"keep_gib: {plain_number(plan.sweep.config.keep_gib)}"
+    if cells := forecast.too_large:
+        console.print(
+            styled("weights", "yellow"),
+            f"the whole model of {quantity(len(cells), 'cell')} is larger than {limit} and is not saved: "
+            f"{named_list(cells, _MOST)}\n    -> set keep_gib higher, or train one again with "
+            "`frontier export --retrain`",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if forecast.kept:
+        each = "" if not forecast.each else f", and {byte_size(forecast.each)} for each trial that runs"
+        console.print(
+            f"  weights      at most {byte_size(forecast.kept)} of whole models are kept ({limit}){each}",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,39 @@
+"""How much disk the whole models of a sweep take at most. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.contracts.kept_weights import GIB
+from orchestrator.contracts.record import Record
+from orchestrator.planning.model_size import shape_of
+from orchestrator.planning.plan import Plan
+
+_BYTES = 4  # of a weight: a fully trained model is saved in full precision
+
+
+class WeightsForecast(Record):
+    """Bytes of whole models with `keep_weights: frontier`. `kept` is the most that stay; `each` is written
+    for every trial that runs, until its result has arrived. None: the catalogue does not say the size."""
+
+    kept: int | None
+    each: int | None
+    too_large: tuple[str, ...] = ()  # cells whose model alone is over keep_gib: none is written
+
+
+def weights_forecast(plan: Plan) -> WeightsForecast | None:
+    """Return the forecast, None where no trial of the sweep saves a whole model under this rule."""
+    config = plan.sweep.config
+    cells = [cell for cell in plan.sweep.grid.cells if cell.variant.spec.settings.trains_everything]
+    if config.keep_weights != "frontier" or not cells:
+        return None
+    limit = round(config.keep_gib * GIB)
+    sizes: dict[str, int] = {}
+    for cell in cells:
+        if (shape := shape_of(cell.backbone)) is not None:
+            sizes[cell.cell.name] = round(_BYTES * shape.parameters)
+    written = [size for size in sizes.values() if size <= limit]
+    complete = len(sizes) == len(cells)
+    return WeightsForecast(
+        kept=min(limit, sum(written)) if complete else limit,
+        each=max(written, default=0) if complete else None,
+        too_large=tuple(name for name, size in sizes.items() if size > limit),
+    )

@@ -1,0 +1,292 @@
+"""`keep_weights: frontier`: which whole models stay while a sweep runs, and that no crash loses one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_builder import Fate, LedgerBuilder, task
+from rich.console import Console
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.cli.run.frontier_weights import FrontierWeights, keeper_of
+from orchestrator.cli.status.view import show_status, status_json
+from orchestrator.contracts import layout
+from orchestrator.contracts.kept_weights import DropReason, KeptWeights
+from orchestrator.contracts.metrics import PRIMARY, MetricValue
+from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import ConfigError
+from orchestrator.storage.directories import MARKER, put_tree
+from orchestrator.storage.mirror import Mirror
+from orchestrator.storage.store import DirectoryStore
+from orchestrator.tracking.ledger import Ledger
+
+GIB = 2**30
+SIZE = 1000  # bytes of each model
+
+
+class Sweep:
+    """A sweep whose trials end one by one, as a driver sees them."""
+
+    def __init__(self, directory: Path, **plan: Any) -> None:
+        self.builder = LedgerBuilder(directory, "demo")
+        self.planned = self.builder.plan(**plan)
+        self.keeper = self.driver()
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.builder.ledger
+
+    def driver(self, keep_gib: float = 10.0) -> FrontierWeights:
+        """Another driver, which begins with what is on disk."""
+        self.keeper = FrontierWeights(Ledger(self.ledger.directory), keep_gib)
+        return self.keeper
+
+    def trial(self, model: str, method: str, seed: int) -> PlannedTrial:
+        return next(t for t in self.planned if (t.cell.model, t.cell.method, t.seed) == (model, method, seed))
+
+    def end(
+        self, trial: PlannedTrial, quality: float, seconds: float, *, dev: float | None = None, **more: Any
+    ) -> Path:
+        """A finished attempt with its weights, which the driver has not heard of."""
+        scores = {PRIMARY[TaskKind.CLASSIFICATION]: MetricValue(value=quality if dev is None else dev)}
+        more.setdefault("keep_weights", "frontier")
+        fate = Fate(seconds=seconds, quality=quality, outcome={"dev": scores, "saved_bytes": SIZE}, **more)
+        attempt = self.builder.attempt(trial, fate)
+        (attempt / layout.MODEL).mkdir()
+        (attempt / layout.MODEL / "model.safetensors").write_bytes(b"x" * SIZE)
+        return attempt
+
+    def hear(self, trial: PlannedTrial, quality: float, seconds: float, **more: Any) -> KeptWeights:
+        self.end(trial, quality, seconds, **more)
+        return self.keeper.ended([trial])
+
+    def there(self) -> set[str]:
+        """Names of the trials that have whole models."""
+        trials = self.ledger.directory / layout.TRIALS
+        return {
+            path.parent.parent.relative_to(trials).as_posix()
+            for path in trials.glob(f"{layout.ATTEMPTS}/{layout.MODEL}")
+        }
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    made = Sweep(tmp_path, domains=("clinical",), seeds=(1, 2))
+    assert made.builder.sweep is not None
+    made.keeper.follow(made.builder.sweep)
+    return made
+
+
+def test_a_dominated_cell_loses_its_whole_model(sweep: Sweep) -> None:
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.hear(large, quality=0.8, seconds=200.0)
+    assert sweep.there() == {large.name}
+    chosen = sweep.hear(small, quality=0.9, seconds=100.0)
+    assert sweep.there() == {small.name}
+    assert chosen.dropped == {large.name: DropReason.DOMINATED}
+    assert sweep.ledger.weights() == chosen
+
+
+def test_cells_that_trade_quality_for_cost_all_stay(sweep: Sweep) -> None:
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.hear(large, quality=0.9, seconds=200.0)
+    sweep.hear(small, quality=0.8, seconds=100.0)
+    assert sweep.there() == {small.name, large.name}
+
+
+def test_an_adapter_dominates_a_whole_model_and_stays_itself_when_dominated(sweep: Sweep) -> None:
+    whole, adapter = sweep.trial("tiny", "full", 1), sweep.trial("tiny", "lora-r8", 1)
+    sweep.hear(whole, quality=0.8, seconds=100.0)
+    sweep.hear(adapter, quality=0.9, seconds=60.0)
+    assert sweep.there() == {adapter.name}
+    better = sweep.trial("mini", "full", 1)
+    sweep.hear(better, quality=0.95, seconds=30.0)
+    assert sweep.there() == {adapter.name, better.name}
+
+
+def test_of_the_seeds_of_a_cell_the_best_on_dev_stays(sweep: Sweep) -> None:
+    """That is the seed that `frontier export` takes."""
+    first, second = sweep.trial("tiny", "full", 1), sweep.trial("tiny", "full", 2)
+    sweep.hear(first, quality=0.8, seconds=100.0, dev=0.7)
+    chosen = sweep.hear(second, quality=0.7, seconds=100.0, dev=0.9)
+    assert sweep.there() == {second.name}
+    assert chosen.dropped == {first.name: DropReason.OTHER_SEED}
+
+
+def test_over_the_limit_the_recommended_cell_stays(tmp_path: Path) -> None:
+    """The cheapest within one point of the best comes first, then the others by quality."""
+    sweep = Sweep(tmp_path, models=("tiny", "mini", "base"), domains=("clinical",), seeds=(1,))
+    sweep.driver(keep_gib=2.5 * SIZE / GIB).follow(sweep.builder.sweep)
+    tiny, mini, base = (sweep.trial(model, "full", 1) for model in ("tiny", "mini", "base"))
+    sweep.hear(base, quality=0.9, seconds=400.0)
+    sweep.hear(tiny, quality=0.5, seconds=100.0)
+    chosen = sweep.hear(mini, quality=0.895, seconds=200.0)
+    assert [model.trial for model in chosen.kept] == [mini.name, base.name]
+    assert chosen.over_limit == (tiny.name,)
+    assert sweep.there() == {mini.name, base.name}
+    printed = io.StringIO()
+    show_status(sweep.ledger, Console(file=printed, width=200))
+    assert f"1 whole model on the frontier did not fit in keep_gib: {tiny.name}" in printed.getvalue()
+    assert status_json(sweep.ledger)["weights"]["over_limit"] == [tiny.name]
+
+
+def test_each_task_has_a_frontier_of_its_own(tmp_path: Path) -> None:
+    tasks = (task("outcome"), task("triage"))
+    sweep = Sweep(
+        tmp_path, models=("tiny",), domains=("clinical",), methods=("full",), seeds=(1,), tasks=tasks
+    )
+    sweep.keeper.follow(sweep.builder.sweep)
+    for trial, quality in zip(sweep.planned, (0.9, 0.5), strict=True):
+        sweep.hear(trial, quality=quality, seconds=100.0)
+    assert sweep.there() == {trial.name for trial in sweep.planned}
+
+
+def test_weights_that_were_saved_under_another_rule_stay(sweep: Sweep) -> None:
+    """Those of `keep_weights: all`, say, when the sweep file changes."""
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.end(large, quality=0.8, seconds=200.0, keep_weights="all")
+    sweep.hear(small, quality=0.9, seconds=100.0)
+    assert sweep.driver().follow(sweep.builder.sweep).dropped == {}
+    assert sweep.there() == {small.name, large.name}
+
+
+def test_what_a_killed_driver_left_undecided_is_decided_by_the_next_one(sweep: Sweep) -> None:
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.hear(large, quality=0.8, seconds=200.0)
+    sweep.end(small, quality=0.9, seconds=100.0)  # the driver is killed before it hears of it
+    assert sweep.there() == {small.name, large.name}
+    sweep.driver().follow(sweep.builder.sweep)
+    assert sweep.there() == {small.name}
+
+
+def test_a_deletion_that_was_interrupted_is_ended(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model disappears by a rename, so that nobody reads half of it."""
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.hear(large, quality=0.8, seconds=200.0)
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestrator.tracking.leftovers.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.hear(small, quality=0.9, seconds=100.0)
+    assert sweep.there() == {small.name}
+    assert sweep.ledger.weights() is not None
+    left = list(sweep.ledger.directory.rglob(f"*{layout.DROPPED}"))
+    assert len(left) == 1
+    sweep.driver().follow(sweep.builder.sweep)
+    assert not left[0].exists()
+    assert sweep.there() == {small.name}
+
+
+def test_what_stays_is_written_down_before_anything_goes(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.hear(large, quality=0.8, seconds=200.0)
+
+    def refused(ledger: Ledger, weights: KeptWeights) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "write_weights", refused)
+        with pytest.raises(OSError, match="full"):
+            sweep.hear(small, quality=0.9, seconds=100.0)
+    assert sweep.there() == {small.name, large.name}
+
+
+def test_stale_weights_stay_until_their_trial_has_finished_again(sweep: Sweep) -> None:
+    trial = sweep.trial("tiny", "full", 1)
+    sweep.end(trial, quality=0.8, seconds=100.0, fingerprint="0" * 16)
+    sweep.driver().follow(sweep.builder.sweep)
+    assert sweep.there() == {trial.name}
+    newest = sweep.end(trial, quality=0.7, seconds=100.0)
+    sweep.keeper.ended([trial])
+    assert [path.parent for path in sweep.ledger.directory.rglob(layout.MODEL)] == [newest]
+
+
+def test_stale_weights_go_first_where_room_is_short(sweep: Sweep) -> None:
+    old, new = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.end(old, quality=0.8, seconds=100.0, fingerprint="0" * 16)
+    sweep.end(new, quality=0.7, seconds=100.0)
+    sweep.driver(keep_gib=1.5 * SIZE / GIB).follow(sweep.builder.sweep)
+    assert sweep.there() == {new.name}
+
+
+def test_a_model_larger_than_the_limit_is_named_though_no_worker_wrote_it(sweep: Sweep) -> None:
+    trial = sweep.trial("tiny", "full", 1)
+    sweep.builder.attempt(trial, Fate(quality=0.8, keep_weights="frontier"))
+    assert sweep.keeper.ended([trial]).over_limit == (trial.name,)
+
+
+def test_attempts_that_failed_keep_no_whole_model(sweep: Sweep) -> None:
+    trial = sweep.trial("tiny", "full", 1)
+    lost = sweep.builder.attempt(trial, Fate(keep_weights="frontier"))  # killed while it wrote
+    (lost / layout.MODEL).mkdir()
+    kept = sweep.end(trial, quality=0.8, seconds=100.0)
+    sweep.keeper.ended([trial])
+    assert [path.parent for path in sweep.ledger.directory.rglob(layout.MODEL)] == [kept]
+
+
+def test_clean_deletes_what_was_chosen_to_go_and_nothing_that_stays(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.hear(large, quality=0.8, seconds=200.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestrator.cli.run.frontier_weights.drop", lambda ledger, models: None)
+        sweep.hear(small, quality=0.9, seconds=100.0)
+    assert sweep.there() == {small.name, large.name}
+    undecided = sweep.trial("tiny", "full", 2)
+    sweep.end(undecided, quality=0.1, seconds=500.0)
+    words = ["clean", str(sweep.ledger.directory), "--yes"]
+    CliRunner().invoke(app, words, catch_exceptions=False)
+    assert sweep.there() == {small.name, undecided.name}
+
+
+def test_export_says_why_there_are_no_weights_and_which_seed_has_some(sweep: Sweep, tmp_path: Path) -> None:
+    first, second = sweep.trial("tiny", "full", 1), sweep.trial("tiny", "full", 2)
+    sweep.hear(first, quality=0.8, seconds=100.0, dev=0.7)
+    sweep.hear(second, quality=0.8, seconds=100.0, dev=0.9)
+    words = ["export", str(sweep.ledger.directory), first.cell.name, "--seed", "1"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
+    assert isinstance(done.exception, ConfigError)
+    said = str(done.exception)
+    assert "(keep_weights: frontier; the model of another seed of its cell was kept)" in said
+    assert "pass --retrain, which trains this trial once more and keeps them; or take the seed" in said
+    assert "--seed 2" in said
+
+
+def test_models_in_a_store_go_there_as_well(sweep: Sweep, tmp_path: Path) -> None:
+    """The driver has records alone; the weights were delivered by the machines that ran the trials."""
+    store = DirectoryStore(tmp_path / "bucket")
+    mirror = Mirror(store, sweep.ledger.directory)
+    keeper = FrontierWeights(Ledger(sweep.ledger.directory, mirror), 10.0)
+    keeper.follow(sweep.builder.sweep)
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    for trial, quality, seconds in ((large, 0.8, 200.0), (small, 0.9, 100.0)):
+        attempt = sweep.end(trial, quality, seconds)
+        put_tree(store, mirror.key(attempt / layout.MODEL), attempt / layout.MODEL)
+        (attempt / layout.MODEL / "model.safetensors").unlink()
+        (attempt / layout.MODEL).rmdir()
+        keeper.ended([trial])
+    stored = [key for key in store.listing("demo/trials") if f"/{layout.MODEL}/" in key]
+    assert stored
+    assert all(key.startswith(f"demo/trials/{small.name}/") for key in stored)
+    assert any(key.endswith(MARKER) for key in stored)
+
+
+def test_only_a_sweep_with_full_fine_tuning_and_this_rule_has_a_keeper(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    builder.plan(methods=("lora-r8",))
+    assert builder.sweep is not None
+    assert keeper_of(builder.ledger, builder.sweep, "frontier", 10.0) is None
+    builder.plan(methods=("full",))
+    assert keeper_of(builder.ledger, builder.sweep, "all", 10.0) is None
+    assert keeper_of(builder.ledger, builder.sweep, "frontier", 10.0) is not None
