@@ -34,6 +34,13 @@ def test_examples_of_about_one_length_share_a_batch():
 
 
 @given(lengths, st.integers(1, 17))
+def test_the_rows_of_a_batch_are_longest_first_so_that_its_passes_pad_less(lengths, size):
+    for batch in epoch_batches(lengths, size, 0, 0):
+        chosen = [lengths[i] for i in batch]
+        assert chosen == sorted(chosen, reverse=True)
+
+
+@given(lengths, st.integers(1, 17))
 def test_scoring_sees_every_example_once_longest_first(lengths, size):
     seen = [i for batch in by_length(lengths, size) for i in batch]
     assert sorted(seen) == list(range(len(lengths)))
