@@ -28,6 +28,7 @@ SMALL: tuple[tuple[str, ...], ...] = (
     ("rerun.py", "--repeats", "1"),
     ("logging_cost.py",),
     ("report_10k.py", "1000x200"),
+    ("training_tokens.py", "--repeats", "1"),
 )
 FULL: tuple[tuple[str, ...], ...] = (
     ("paid_once.py", "--repeats", "5"),
@@ -41,9 +42,7 @@ FULL: tuple[tuple[str, ...], ...] = (
     ("rerun.py", "--repeats", "5", "--cells", "24"),
     ("logging_cost.py", "200"),
     ("report_10k.py", "10000x0", "10000x1000"),
-)
-MISSING = (
-    Row("c", "real tokens per CPU-second against padding to the longest", None, "x", 2.5, at_most=False),
+    ("training_tokens.py", "--repeats", "5", "--steps", "50"),
 )
 
 
@@ -69,7 +68,7 @@ def main() -> int:
     rows = [Row(**json.loads(line)) for line in text.splitlines()]
     after = probe()
     print(f"\nbefore: {before}\nafter:  {after}")
-    show(sorted([*rows, *MISSING], key=lambda row: row.id))
+    show(sorted(rows, key=lambda row: row.id))
     record = {"before": before, "after": after, "rows": [vars(row) for row in rows], "failed": failed}
     (BUILD / "bench.json").write_text(json.dumps(record, indent=1) + "\n")
     for script in failed:
