@@ -85,6 +85,42 @@ class DataError(FrontierError):
         super().__init__(f"{location}: {fault}\n    -> {fix}")
 
 
+_MOST_LINES, _MOST_FAULTS = 10, 10  # that one message names
+
+
+class MalformedError(DataError):
+    """Several records of data files are malformed. `file`, `line`, `fault` and `fix` are of the first one."""
+
+    def __init__(self, first: DataError, message: str) -> None:
+        super().__init__(first.file, first.line, first.fault, first.fix)
+        self.args = (message,)
+
+
+def malformed(errors: Sequence[DataError]) -> DataError:
+    """Return one error with a message for each kind of fault in a file: the lines of the first ten records,
+    and how many more there are. There is at least one."""
+    by_fault: dict[tuple[str, str, str], list[DataError]] = {}
+    for error in sorted(errors, key=lambda each: (each.file, each.line or 0)):
+        by_fault.setdefault((error.file, error.fault, error.fix), []).append(error)
+    groups = list(by_fault.values())
+    if len(errors) == 1:
+        return errors[0]
+    messages = [_malformed(group) for group in groups[:_MOST_FAULTS]]
+    if left := groups[_MOST_FAULTS:]:
+        messages.append(f"{sum(map(len, left))} more records: other faults\n    -> correct those above first")
+    return MalformedError(groups[0][0], "\n".join(messages))
+
+
+def _malformed(group: Sequence[DataError]) -> str:
+    """Return the message of records of one file with the same fault, in the order of their lines."""
+    first, lines = group[0], [str(error.line) for error in group if error.line is not None]
+    if len(lines) < 2:
+        return str(first)
+    more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
+    named = ", ".join(lines[:_MOST_LINES]) if more else f"{', '.join(lines[:-1])} and {lines[-1]}"
+    return f"{first.file}, lines {named}{more}: {first.fault}\n    -> {first.fix}"
+
+
 class WeightsError(FrontierError):
     """A backbone cannot be loaded as its entry says (missing file, wrong count, no target matched)."""
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import DataError
 from workers.data.copies import Ids, shared_ids, shared_texts
 from workers.data.examples import Example, Tokens
-from workers.data.faults import Faults
+from workers.data.faults import Faults, refuse
 from workers.data.labels import class_counts, label_set
 from workers.data.near import near_train
 from workers.data.readers.mimic_notes import tables_read_once
@@ -75,10 +76,16 @@ def read_corpus(task: TaskSpec, root: Path, splits: Iterable[Split] | None = Non
     """Read all splits that can be read, or the given ones. Raises what `read_split` and `label_set`
     raise."""
     selected = splits_of(task) if splits is None else tuple(splits)
-    faults = {split: Faults(task.on_bad_record) for split in selected}
+    faults = {split: Faults(task.on_bad_record, together=True) for split in selected}
     ids = {split: Ids(task) for split in selected}
-    with tables_read_once():
-        examples = {split: read_split(task, split, root, faults[split], ids[split]) for split in selected}
+    examples, broken = dict[Split, list[Example]](), None
+    try:
+        with tables_read_once():
+            for split in selected:
+                examples[split] = read_split(task, split, root, faults[split], ids[split])
+    except DataError as error:
+        broken = error
+    refuse(faults.values(), broken)
     labels = label_set(task, examples.get(Split.TRAIN, []), faults.values())
     return Corpus(task, labels, examples, faults, ids)
 

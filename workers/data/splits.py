@@ -22,7 +22,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.copies import Ids
 from workers.data.examples import Example
-from workers.data.faults import Faults
+from workers.data.faults import Faults, refuse
 from workers.data.groups import grouped
 from workers.data.holdout import Selector, part_of, parts_by_sentence
 from workers.data.masked import sentence_ids
@@ -66,7 +66,8 @@ def read_split(
     `on_bad_record` of the task applies. `ids` notes documents or patients. Raises DataError (file, line,
     problem; never the text), or ConfigError if reader and kind do not match.
     """
-    faults = Faults(task.on_bad_record) if faults is None else faults
+    alone = faults is None
+    faults = Faults(task.on_bad_record, together=True) if faults is None else faults
     names, selected = source_of(task, split)
     for name in names:
         if leads_out(root / name, root):
@@ -74,7 +75,9 @@ def read_split(
     if parts_by_sentence(task.kind, task.reader) and split in {Split.TRAIN, *_parts(held_out(task))}:
         selected = _by_sentence(task, names, root, selected)
     examples = list(_read(task, names, root, faults, selected if ids is None else ids.noting(selected)))
-    if not examples:
+    if alone:
+        refuse([faults])
+    if not examples and not faults.errors:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
             problem = f"there is no example for {split}: nothing of train falls into its share"
             fix = f"raise hold_out.{split}, or name files for it"
@@ -96,7 +99,7 @@ def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, selected: Sel
         texts.append(text)
         return False
 
-    for _ in _read(task, names, root, Faults(task.on_bad_record), _noting):
+    for _ in _read(task, names, root, Faults("skip"), _noting):
         pass
     sentences = dict(zip(texts, sentence_ids(texts), strict=True))
     return lambda text, group=None: selected(sentences[text], group)

@@ -13,7 +13,7 @@ from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
-from workers.data import Faults, Tokens, read_split
+from workers.data import Faults, Tokens, read_corpus, read_split
 
 MARKER = "Zzpatientword"
 CSV = {"format": "csv", "text": "text", "label": "label"}
@@ -94,6 +94,40 @@ def test_where_nothing_is_left_the_message_says_what_was_left_out(tmp_path: Path
         read(tmp_path, CSV, f"text,label\n{MARKER},\n{MARKER},\n{MARKER}\n", Faults("skip"))
     assert "the label is empty" in str(caught.value)
     assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+
+
+def test_all_malformed_rows_of_all_splits_are_named_at_once_in_the_order_of_their_lines(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{MARKER}," if n < 14 else f"{MARKER} {n}" for n in range(15)]
+    (tmp_path / "train").write_text("text,label\na,x\nb,y\n" + "\n".join(rows) + "\n,x\n")
+    (tmp_path / "test").write_text("text,label\na,\n")
+    described = task(CSV, "error").model_dump(mode="json")
+    described["reader"]["files"]["test"] = ["test"]
+    with pytest.raises(DataError) as caught:
+        read_corpus(TaskSpec.model_validate(described), tmp_path)
+    train, test = tmp_path / "train", tmp_path / "test"
+    fill = "    -> fill it in, or remove the row"
+    assert str(caught.value).splitlines() == [
+        f"{test}, line 2: the label is empty",
+        fill,
+        f"{train}, lines 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 4 more: the label is empty",
+        fill,
+        f"{train}, line 18: 1 columns, where the header has 2",
+        "    -> quote texts that hold separators or line breaks",
+        f"{train}, line 19: the text is empty",
+        fill,
+    ]
+    assert MARKER not in f"{caught.value.__context__!r}"
+
+
+def test_a_row_that_two_splits_of_one_file_read_is_named_once(tmp_path: Path) -> None:
+    rows = "".join(f"text {n},{'xy'[n % 2]}\n" for n in range(40))
+    (tmp_path / "train").write_text(f"text,label\n{rows}{MARKER}\nb,\n")
+    held_out = task(CSV | {"hold_out": {"dev": 0.2, "test": 0.2}}, "error")
+    with pytest.raises(DataError) as caught:
+        read_corpus(held_out, tmp_path)
+    assert str(caught.value).count("line 42: ") == str(caught.value).count("line 43: ") == 1
 
 
 def test_document_marks_of_conll_are_no_sentences_but_name_documents(tmp_path: Path) -> None:

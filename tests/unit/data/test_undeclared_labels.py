@@ -74,7 +74,7 @@ LONG = [f"{MARKER} " + "a" * 60, "x"] * 5
         (ADDRESSES, "1 of the 2 classes of train hold a date, an address or a long number, and no `labels`"),
         (SENTENCES, "1 of the 3 classes of train have names of more than 4 words, and no `labels`"),
         (NAMES, "2 of the 3 classes of train have names of several words, and no `labels`"),
-        (LONG, "line 2: the label is longer than 60 characters, and no `labels`"),
+        (LONG, "lines 2, 4, .*: the label is longer than 60 characters, and no `labels`"),
     ],
 )
 def test_text_that_was_taken_for_labels_is_refused_in_counts(

@@ -51,7 +51,7 @@ def read_table(
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
     # Lines that are not rows count in the split of rows without an id.
-    no_rows = faults if selected(NO_ID) else Faults(faults.on_bad_record)
+    no_rows = faults if selected(NO_ID) else faults.of_other_splits()
     examples: list[Text] = []
     documents: dict[Identity, int] = {}
     identified = _identified(rows(path, reader, no_rows), reader, kind)
