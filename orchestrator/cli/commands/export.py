@@ -17,7 +17,7 @@ def export(
         str | None,
         typer.Argument(
             metavar="[CELL]",
-            help="model/domain/method/task, or a task. Default: the recommended cell.",
+            help="model/domain/method[/task], or a task. Default: the recommended cell.",
         ),
     ] = None,
     at_budget: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.cli.results.named_cells import cells_named
 from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.outcome import Outcome
@@ -39,7 +40,8 @@ def choose(
     budget: float | None,
     seed: str,
 ) -> Chosen:
-    """Return the trial to export. `cell` is `model/domain/method/task`, or a task for its recommended cell;
+    """Return the trial to export. `cell` is `model/domain/method/task`, without the task where only one task
+    has such a cell, or a task for its recommended cell;
     `budget` the most device-hours of a training run; `seed` a number, `best` or `median` by the score on dev.
 
     Raises ConfigError where the words name nothing, or nothing is recommended.
@@ -72,12 +74,15 @@ def _only(report: Report, tasks: dict[str, TaskReport]) -> TaskReport:
 
 
 def _named(report: Report, cell: str) -> tuple[TaskReport, Point]:
-    scored = [(t, p) for t in report.tasks for p in t.points if p.comparison is not None and p.seeds]
-    for task, point in scored:
-        if point.cell.name == cell:
-            return task, point
-    names = [point.cell.name for _, point in scored]
-    if any(point.cell.name == cell for task in report.tasks for point in task.points):
+    points = [(task, point) for task in report.tasks for point in task.points]
+    scored = [(t, p) for t, p in points if p.comparison is not None and p.seeds]
+    named = cells_named(cell, (point.cell for _, point in scored))
+    if len(named) == 1:
+        return next((task, point) for task, point in scored if point.cell == named[0])
+    names = [one.name for one in named or dict.fromkeys(point.cell for _, point in scored)]
+    if named:
+        raise _problem("CELL", f"{cell} names {len(named)} cells", f"name one of them: {', '.join(names)}")
+    if cells_named(cell, (point.cell for _, point in points)):
         raise _problem("CELL", f"no seed of {cell} is finished", "let the sweep finish, or name another cell")
     problem = f"{report.sweep} has no cell {cell!r}"
     raise _problem("CELL", problem, did_you_mean(cell, [*names, *(task.task for task in report.tasks)]))

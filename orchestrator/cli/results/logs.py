@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.results.named_cells import below_trials, cells_named
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts import layout
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
@@ -31,11 +32,11 @@ def trials_of(ledger: Ledger, cell: str) -> list[TrialRecord]:
     task on all tasks, one of its trials, or the path of either. Raises ConfigError where there is none."""
     sweep = ledger.sweep()
     planned = [*sweep.trials, *sweep.candidates]
-    name = cell.rstrip("/").rpartition(f"{layout.TRIALS}/")[2]
-    named = [trial for trial in planned if name in (trial.cell.name, trial.cell.label, trial.name)]
+    name = below_trials(cell)
+    cells = cells_named(cell, (trial.cell for trial in planned))
+    named = [trial for trial in planned if trial.cell in cells or trial.name == name]
     if not named:
-        cells = sorted({trial.cell.name for trial in planned})
-        fix = did_you_mean(name, cells)
+        fix = did_you_mean(name, sorted({trial.cell.name for trial in planned}))
         raise ConfigError([Problem(sweep.name, "CELL", f"there is no cell or trial {cell!r}", fix)])
     return [ledger.trial(trial) for trial in named]
 

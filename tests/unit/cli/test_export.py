@@ -43,6 +43,21 @@ def test_a_named_cell_is_taken(builder: LedgerBuilder) -> None:
     assert chosen(builder, "mini/general/full/outcome").point.cell.name == "mini/general/full/outcome"
 
 
+def test_a_cell_can_be_named_without_its_task_or_by_its_folder(builder: LedgerBuilder) -> None:
+    assert chosen(builder, "mini/general/full").point.cell.name == "mini/general/full/outcome"
+    folder = f"{builder.ledger.directory}/trials/mini/general/full/outcome/"
+    assert chosen(builder, folder).point.cell.name == "mini/general/full/outcome"
+
+
+def test_a_cell_of_two_tasks_is_named_with_its_task(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    builder.plan(tasks=(task("outcome"), task("triage")))
+    builder.finish_all()
+    with pytest.raises(ConfigError, match="names 2 cells") as refused:
+        chosen(builder, "mini/general/full")
+    assert "name one of them: mini/general/full/outcome, mini/general/full/triage" in str(refused.value)
+
+
 def test_best_and_median_go_by_dev(builder: LedgerBuilder) -> None:
     of_cell = [t for t in builder.ledger.trials() if t.planned.cell.name == CELL]
     dev = {t.planned.seed: _dev(t.outcome) for t in of_cell}
