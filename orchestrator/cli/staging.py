@@ -165,7 +165,7 @@ def _lock(session: Session, staged: dict[str, tuple[str, dict[str, str]]], conso
 
 def _problems_of(item: str, words: str) -> Iterator[Problem]:
     """Split the text of an error, which may hold several problems, into where, problem and fix."""
-    for message in re.split(r"\n(?=backbone )", words):
+    for message in re.split(r"\n(?=\S)", words):
         sentence, _, fix = message.partition("\n    -> ")
         subject, colon, problem = sentence.partition(": ")
         where, what = (subject, problem) if colon else (item, sentence)
