@@ -1,4 +1,4 @@
-"""A Hugging Face hub on 127.0.0.1 with one repository: as much of it as fetching a snapshot needs."""
+"""A Hugging Face hub on 127.0.0.1 with one model and one data set: what fetching a snapshot needs of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-REPOSITORY = "some-org/some-bert"
+REPOSITORY, DATASET = "some-org/some-bert", "some-org/some-letters"
+_ANY = f"(models/{REPOSITORY}|datasets/{DATASET})"
 
 
 @dataclass
@@ -53,30 +54,31 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0].replace("%2F", "/")
         if self.served.token and self.headers.get("Authorization") != f"Bearer {self.served.token}":
             self._send(403 if "Authorization" in self.headers else 401, b"", error="GatedRepo")
-        elif found := re.fullmatch(rf"/api/models/{REPOSITORY}/(revision|tree)/(.+)", path):
-            self._describe(found[1], found[2])
-        elif found := re.fullmatch(rf"/{REPOSITORY}/resolve/([^/]+)/(.+)", path):
-            file = self.served.folders[found[1]] / found[2]
+        elif found := re.fullmatch(rf"/api/{_ANY}/(revision|tree)/(.+)", path):
+            self._describe(found[1].partition("/")[2], found[2], found[3])
+        elif found := re.fullmatch(rf"/{_ANY.replace('models/', '')}/resolve/([^/]+)/(.+)", path):
+            file = self.served.folders[found[2]] / found[3]
             if not file.is_file():
                 self._send(404, b"", error="EntryNotFound")
                 return
             self.served.fetched += [path] if self.command == "GET" else []
-            self._send(200, file.read_bytes(), commit=found[1])
+            self._send(200, file.read_bytes(), commit=found[2])
         else:
             self._send(404, b"", error="RepoNotFound")
 
-    def _describe(self, what: str, revision: str) -> None:
+    def _describe(self, repository: str, what: str, revision: str) -> None:
         commit = self.served.branches.get(revision, revision)
         if commit not in self.served.folders:
             self._send(404, b"", error="RevisionNotFound")
             return
-        files = sorted(self.served.folders[commit].iterdir())
+        folder = self.served.folders[commit]
+        files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
         tree = [
-            {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": _digest(f.read_bytes())}
-            for f in files
+            {"type": "file", "path": name, "size": f.stat().st_size, "oid": _digest(f.read_bytes())}
+            for name, f in files.items()
         ]
-        model = {"id": REPOSITORY, "sha": commit, "siblings": [{"rfilename": f.name} for f in files]}
-        self._send(200, json.dumps(tree if what == "tree" else model).encode(), commit=commit)
+        info = {"id": repository, "sha": commit, "siblings": [{"rfilename": name} for name in files]}
+        self._send(200, json.dumps(tree if what == "tree" else info).encode(), commit=commit)
 
     def _send(self, status: int, body: bytes, *, commit: str = "", error: str = "") -> None:
         self.send_response(status)

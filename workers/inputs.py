@@ -9,12 +9,13 @@ from typing import Any
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.target_scale import TargetScale
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import HubReader, TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem
 from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.data.examples import characters
+from workers.data.hub_dataset import dataset_root
 from workers.models.foreign_tokenizers import bounded, reading_seconds
 from workers.tasks import Encoded, encode, target_scale
 
@@ -49,9 +50,12 @@ class TaskData:
 
 
 def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
-    """Return the folder of the task's files. Raises ConfigError where data_dir is missing."""
+    """Return the folder of the task's files. Raises ConfigError where data_dir is missing, DataError where
+    the data set of a hub is."""
     if task.made is not None:
         return made_root(cache_dir, task)
+    if isinstance(task.reader, HubReader):
+        return dataset_root(task, task.reader, cache_dir)
     if data_dir is None:
         raise ConfigError(
             [

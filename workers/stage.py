@@ -21,7 +21,7 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeight
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import HubReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.runtime.answers import answer_request
@@ -35,7 +35,7 @@ def stage(request: StageRequest) -> Iterator[Staged | StagedShare]:
     longest first."""
     cache = Path(request.cache_dir)
     for task in request.tasks:
-        yield _timed(task.name, partial(_stage_task, task, cache, request))
+        yield _timed(task.name, partial(_stage_task, task, cache, request), is_task=True)
     waiting = [b for b in request.backbones if _to_train(b, cache)]
     for backbone in request.backbones:
         if backbone not in waiting:
@@ -83,28 +83,35 @@ def stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> St
     return _timed(spec.name, partial(_stage_backbone, spec, cache, request))
 
 
-def _timed(item: str, work: Callable[[], dict[str, Any]]) -> Staged:
+def _timed(item: str, work: Callable[[], dict[str, Any]], is_task: bool = False) -> Staged:
     began = time.monotonic()
     answer: dict[str, Any]
     try:
         answer = work()
     except FrontierError as error:
         answer = {"state": "missing", "problem": str(error)}
-    return Staged(item=item, seconds=round(time.monotonic() - began, 2), **answer)
+    return Staged(item=item, is_task=is_task, seconds=round(time.monotonic() - began, 2), **answer)
 
 
 def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
     from workers.data import cap_rows, check_parted, check_scorable, read_corpus
+    from workers.data.hub_dataset import stage_dataset
     from workers.data.labels import check_known
     from workers.data.scorable import check_separate
     from workers.demo.corpora import write_task
     from workers.inputs import data_root
 
-    root = data_root(task, request.data_dir, cache)
-    state = "present"
+    answer: dict[str, Any] = {"state": "present"}
+    if isinstance(task.reader, HubReader) and not task.invented:
+        locked = request.locked_tasks.get(task.name)
+        staged = stage_dataset(task, task.reader, cache, locked)
+        answer |= {"state": staged.state, "commit": staged.commit, "files": staged.files}
+        root = staged.root
+    else:
+        root = data_root(task, request.data_dir, cache)
     if task.made is not None and not root.is_dir():
         _make(root, partial(write_task, task))
-        state = "made"
+        answer["state"] = "made"
     corpus = read_corpus(task, root)
     for split, examples in corpus.splits.items():
         check_known(task, corpus.labels, split, examples)
@@ -116,7 +123,7 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
     for rows in request.dev_rows.get(task.name, ()):
         capped = {Split.DEV: cap_rows(corpus.splits[Split.DEV], rows)}
         check_scorable(task, corpus.labels, capped, f"dev_rows {rows}")
-    return {"state": state, "counts": by_length}
+    return answer | {"counts": by_length}
 
 
 def _stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:

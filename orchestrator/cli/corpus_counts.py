@@ -12,6 +12,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.staging_pace import StagingPace
 from orchestrator.cli.steps import showing
 from orchestrator.cli.worker_calls import ask
+from orchestrator.config.data_digests import is_data_here
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength, remember_counts
 from orchestrator.contracts.requests import Staged, StageRequest
@@ -30,13 +31,15 @@ def count_sizes(session: Session, console: Console) -> Session:
         name: task
         for name, task in tasks.items()
         if not task.invented and session.inputs.data.get(name) and not session.inputs.counts.get(name)
+        if is_data_here(task, session.sweep.lock, cache_of(session.sweep.storage))
     }
     if not uncounted:
         return session
     request = StageRequest(
         cache_dir=str(cache_of(session.sweep.storage)),
-        data_dir=str(session.sweep.data_dir),
+        data_dir=str(session.sweep.data_dir) if session.sweep.data_dir else None,
         tasks=tuple(uncounted.values()),
+        locked_tasks=session.locked_files(uncounted.values()),
         lengths={name: lengths_of(session.sweep)[name] for name in uncounted},
     )
     counted: dict[str, ByLength] = {}

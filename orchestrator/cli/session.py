@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,11 @@ from orchestrator.cli.paths import cache_of, mirror_of
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
-from orchestrator.config.lock import Lock, unlocked
+from orchestrator.config.lock import Lock, lock_entry, unlocked
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.errors import ConfigError, StorageError
 from orchestrator.execution.devices import first_gpu
@@ -107,9 +108,19 @@ class Session:
         return {cell.backbone.name: cell.backbone for cell in self.sweep.grid.cells}
 
     @cached_property
-    def unlocked(self) -> tuple[BackboneSpec, ...]:
-        """Backbones of the hub whose commits are not locked: staging does it."""
-        return unlocked(self.backbones.values(), self.sweep.lock)
+    def tasks(self) -> dict[str, TaskSpec]:
+        return {cell.task.spec.name: cell.task.spec for cell in self.sweep.grid.cells}
+
+    @cached_property
+    def unlocked(self) -> tuple[BackboneSpec | TaskSpec, ...]:
+        """Backbones and data sets of the hub whose commits are not locked: staging does it."""
+        lock = self.sweep.lock
+        return (*unlocked(self.backbones.values(), lock), *unlocked(self.tasks.values(), lock))
+
+    def locked_files(self, specs: Iterable[BackboneSpec | TaskSpec]) -> dict[str, dict[str, str]]:
+        """Return sha256 by file of each of the specs that is locked, by name."""
+        entries = {spec.name: lock_entry(spec, self.sweep.lock) for spec in specs}
+        return {name: entry.files for name, entry in entries.items() if entry is not None}
 
 
 def open_session(

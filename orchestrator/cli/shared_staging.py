@@ -57,10 +57,9 @@ def _cache(session: Session) -> SharedCache:
 
 def _items(session: Session) -> Iterator[tuple[str, dict[str, str] | None]]:
     """Yield each item of the cache with the files that the lock names for it."""
-    tasks = {cell.task.spec.name: cell.task.spec for cell in session.sweep.grid.cells}
-    specs: list[BackboneSpec | TaskSpec] = [*session.backbones.values(), *tasks.values()]
+    specs: list[BackboneSpec | TaskSpec] = [*session.backbones.values(), *session.tasks.values()]
     for spec in specs:
         item = item_of(spec)
-        entry = lock_entry(spec, session.sweep.lock) if isinstance(spec, BackboneSpec) else None
+        entry = lock_entry(spec, session.sweep.lock)
         if item is not None:
             yield item, entry.files if entry is not None else None

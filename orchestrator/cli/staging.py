@@ -19,21 +19,25 @@ from orchestrator.cli.steps import showing
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength
-from orchestrator.config.lock import Lock, lock_entry, lock_path, with_staged, write_lock
+from orchestrator.config.lock import Lock, lock_path, repository_of, with_staged, write_lock
+from orchestrator.config.paths import make_storage
 from orchestrator.config.weights_files import check_weights
-from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
+from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.units import duration
 
+_Locked = dict[str, tuple[str, dict[str, str]]]  # commit, and sha256 by file
+
 
 @dataclass
 class _Answers:
     """What the worker has answered so far, by item."""
 
-    locked: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # commit, sha256 by file
+    weights: _Locked = field(default_factory=dict)  # of what was not locked before
+    data: _Locked = field(default_factory=dict)
     counts: dict[str, ByLength] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -43,7 +47,8 @@ class _Answers:
         if answer.counts:
             self.counts[answer.item] = answer.counts
         if answer.commit is not None:
-            self.locked[answer.item] = (answer.commit, answer.files)
+            locked = self.data if answer.is_task else self.weights
+            locked[answer.item] = (answer.commit, answer.files)
 
 
 def stage(
@@ -56,8 +61,8 @@ def stage(
     `tell_present`: says what is there already, too, and hashes it. `convert`: pickled weights of a hub, where
     it has no others. Raises ConfigError with all that cannot be had.
     """
-    tasks = {c.task.spec.name: c.task.spec for c in session.sweep.grid.cells}
-    cache = cache_of(session.sweep.storage)
+    make_storage(session.sweep.storage, session.sweep.source)
+    tasks, cache = session.tasks, cache_of(session.sweep.storage)
     remote = session.sweep.remote is not None
     if remote:
         present = fetch_shared(session, tell_present)
@@ -71,7 +76,7 @@ def stage(
     backbones = () if present else tuple(session.backbones.values())
     request = _request(session, backbones, to_read, rehash=tell_present, convert=convert)
     answers = _answers(request, console, tell_present)
-    lock = _lock(session, answers.locked, console)
+    lock = _lock(session, answers, console)
     problems = answers.problems or ([] if present else check_weights(session.sweep.grid.cells, cache))
     if problems:
         raise ConfigError(problems)
@@ -92,7 +97,6 @@ def _request(
     rehash: bool,
     convert: bool,
 ) -> StageRequest:
-    entries = {name: lock_entry(spec, session.sweep.lock) for name, spec in session.backbones.items()}
     return StageRequest(
         cache_dir=str(cache_of(session.sweep.storage)),
         data_dir=str(session.sweep.data_dir) if session.sweep.data_dir else None,
@@ -100,7 +104,8 @@ def _request(
         tasks=tasks,
         lengths=lengths_of(session.sweep),
         dev_rows=_dev_rows(session),
-        locked={name: entry.files for name, entry in entries.items() if entry is not None},
+        locked=session.locked_files(session.backbones.values()),
+        locked_tasks=session.locked_files(tasks),
         rehash=rehash,
         convert=convert,
         shares=True,
@@ -138,22 +143,23 @@ def _dev_rows(session: Session) -> dict[str, list[int]]:
 
 def _tell_what_moved(session: Session, console: Console) -> None:
     for spec in session.unlocked:
-        entry = session.sweep.lock.backbones.get(spec.name)
-        if entry is not None and isinstance(spec.weights, HubWeights):
+        entry, repository = session.sweep.lock.of(spec), repository_of(spec)
+        if entry is not None and repository is not None:
             console.print(
                 f"{spec.name}: locked as {entry.hub} at {entry.asked}, the catalogue now names "
-                f"{spec.weights.hub} at {spec.weights.revision}; it will be resolved again",
+                f"{repository[0]} at {repository[1]}; it will be resolved again",
                 highlight=False,
             )
 
 
-def _lock(session: Session, staged: dict[str, tuple[str, dict[str, str]]], console: Console) -> Lock:
+def _lock(session: Session, answers: _Answers, console: Console) -> Lock:
     """Return the lock with what was staged, and write what is new in it."""
-    lock = with_staged(session.sweep.lock, session.backbones.values(), staged)
+    lock = with_staged(session.sweep.lock, session.backbones.values(), answers.weights)
+    lock = with_staged(lock, session.tasks.values(), answers.data)
     if lock == session.sweep.lock:
         return lock
     path = lock_path(session.sweep.file)
-    names = ", ".join(sorted(staged))
+    names = ", ".join(sorted({*answers.weights, *answers.data}))
     try:
         write_lock(path, lock)
         console.print(f"locked {names}: {path.name}; keep it with the sweep file", highlight=False)

@@ -125,7 +125,7 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
     resolved["storage"] = storage
     mounted = job.annotations.get(DATA_DIR)
     data_dir = resolved.get("data_dir")
-    reads = any(not cell.task.spec.invented for cell in sweep.grid.cells)
+    reads = any(cell.task.spec.reads_data_dir for cell in sweep.grid.cells)
     inside = data_dir and PurePosixPath(data_dir).is_relative_to(str(mounted))
     if mounted and not inside and (data_dir or reads):
         resolved["data_dir"] = str(mounted)

@@ -9,24 +9,45 @@ from pathlib import Path
 from orchestrator.config.corpus_digests import CorpusDigests, digest_of
 from orchestrator.config.duplicates import NamedFile, duplicates
 from orchestrator.config.layouts import looked_for
+from orchestrator.config.lock import Lock, lock_entry
 from orchestrator.config.sweep import ResolvedSweep
+from orchestrator.contracts import hub
 from orchestrator.contracts.files import INTO_DATA_DIR, leads_out
 from orchestrator.contracts.generated import made_digest
-from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
+from orchestrator.contracts.task import ArrowReader, HubReader, MimicNotesReader, TaskSpec
 from orchestrator.errors import ConfigError, Problem
 
 
 def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -> str | None:
     """Return the digest of the files of one task, None if one is missing. Raises ConfigError if the task
     names the same file twice. `own_cache` as in `digest_inputs`."""
-    if task.made is not None:
-        return made_digest(task)
+    if (digest := _named_digest(task)) is not None:
+        return digest
     files, doubled = CorpusDigests(own_cache), list[Problem]()
     digest = _digest(task, data_dir, files, [], doubled)
     files.save()
     if doubled:
         raise ConfigError(doubled)
     return digest
+
+
+def _named_digest(task: TaskSpec) -> str | None:
+    """Return the digest of data that no file of the user holds: what is generated, and data sets of a hub,
+    which are identified by their revision, so that staging makes no result stale."""
+    if task.made is not None:
+        return made_digest(task)
+    if isinstance(task.reader, HubReader):
+        return digest_of([("hub", task.reader.dataset), ("revision", task.reader.revision)])
+    return None
+
+
+def is_data_here(task: TaskSpec, lock: Lock, cache: Path) -> bool:
+    """Return whether the data can be read without asking a hub."""
+    if not isinstance(task.reader, HubReader):
+        return True
+    entry = lock_entry(task, lock)
+    root = hub.snapshot_of(cache, task.reader.dataset, task.reader.revision, "datasets")
+    return entry is not None and root is not None and all((root / name).is_file() for name in entry.files)
 
 
 def sweep_data_digest(
@@ -36,8 +57,8 @@ def sweep_data_digest(
     missing: list[Problem],
     doubled: list[Problem],
 ) -> str | None:
-    if task.made is not None:
-        return made_digest(task)
+    if (digest := _named_digest(task)) is not None:
+        return digest
     if sweep.data_dir is None or not sweep.data_dir.is_dir():
         problem = "is not set" if sweep.data_dir is None else f"is no directory, got {str(sweep.data_dir)!r}"
         fix = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
@@ -49,7 +70,7 @@ def sweep_data_digest(
 def unread_data(task: TaskSpec, sweep: ResolvedSweep, files: CorpusDigests) -> int:
     """Return how many bytes of the task's files `sweep_data_digest` would read."""
     root = sweep.data_dir
-    if task.made is not None or root is None:
+    if not task.reads_data_dir or root is None:
         return 0
     paths = (root / name for _, name in _places(task))
     return sum(files.unread(path, _ignored(task)) for path in paths if not leads_out(path, root))

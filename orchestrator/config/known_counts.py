@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,9 +35,10 @@ def known_counts(directory: Path, task: TaskSpec, data: str | None, lengths: Ite
 
 
 def remember_counts(directory: Path, task: TaskSpec, data: str, counts: ByLength) -> None:
-    """Keep what a worker has counted."""
+    """Keep what a worker has counted. If nothing can be written, it is counted again the next time."""
     cached = _read(directory) | {_key(task, data, length): splits for length, splits in counts.items()}
-    write_atomically(directory / _FILE, _KNOWN.dump_json(cached).decode())
+    with suppress(OSError):
+        write_atomically(directory / _FILE, _KNOWN.dump_json(cached).decode())
 
 
 def _read(directory: Path) -> dict[str, dict[Split, SplitCounts]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.contracts.task import MimicNotesReader, Reader, TaskSpec
+from orchestrator.contracts.task import HubReader, MimicNotesReader, Reader, TaskSpec
 
 
 def resolve_layout(task: TaskSpec, data_dir: Path | None) -> TaskSpec:
@@ -38,6 +38,8 @@ def _there(name: str, data_dir: Path) -> str:
 
 def needed(reader: Reader) -> tuple[str, ...]:
     """Paths below the data directory that the reader opens: files, directories or archives."""
+    if isinstance(reader, HubReader):
+        return ()
     names = [name for split in sorted(reader.files) for name in reader.files[split]]
     if isinstance(reader, MimicNotesReader) and reader.groups is not None:
         names.append(reader.groups)

@@ -1,4 +1,4 @@
-"""The lock file beside a sweep file: the commits of its hub backbones, and the digests of their files.
+"""The lock file beside a sweep file: the commits of what its hub has for it, and the digests of the files.
 
 A branch of a hub repository can move. The first staging resolves it to a commit once; runs use that commit,
 here and on every machine that has the file.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -18,23 +19,32 @@ from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.task import HubReader, TaskSpec
 from orchestrator.errors import Problem
 
 _HEAD = """\
-# Written by `frontier stage`: the commits of the backbones of this sweep, and the sha256 of their
-# files. Keep it under version control with the sweep. Remove an entry to have its revision resolved again.
+# Written by `frontier stage`: the commits of the backbones and data sets of this sweep that a hub has, and
+# the sha256 of their files. Keep it under version control with the sweep. Remove an entry to have its
+# revision resolved again.
 """
 
+S = TypeVar("S", BackboneSpec, TaskSpec)
 
-class LockedBackbone(Record):
+
+class LockedRepository(Record):
     hub: str
     asked: str  # the revision in the catalogue
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
-    files: dict[str, str]  # sha256 by name
+    files: dict[str, str]  # sha256 by path in the repository
 
 
 class Lock(Record):
-    backbones: dict[str, LockedBackbone] = Field(default_factory=dict)  # by name
+    backbones: dict[str, LockedRepository] = Field(default_factory=dict)  # by name
+    tasks: dict[str, LockedRepository] = Field(default_factory=dict)  # by name, those with reader hub
+
+    def of(self, spec: BackboneSpec | TaskSpec) -> LockedRepository | None:
+        """Return the entry under the name of the spec, for whichever repository it was made."""
+        return (self.backbones if isinstance(spec, BackboneSpec) else self.tasks).get(spec.name)
 
 
 def lock_path(sweep_file: Path) -> Path:
@@ -58,49 +68,63 @@ def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Problem]
 
 def write_lock(path: Path, lock: Lock) -> None:
     """Sorted, so that equal locks are equal files. Raises OSError."""
-    lines = [_HEAD, "backbones:\n" if lock.backbones else "backbones: {}\n"]
-    for name, entry in sorted(lock.backbones.items()):
-        lines.append(f"  {json.dumps(name)}:\n")
-        lines += [f"    {key}: {json.dumps(getattr(entry, key))}\n" for key in ("hub", "asked", "commit")]
-        files = sorted(entry.files.items())
-        lines.append("    files:\n" if files else "    files: {}\n")
-        lines += [f"      {json.dumps(file)}: {json.dumps(sha)}\n" for file, sha in files]
+    lines = [_HEAD, *_section("backbones", lock.backbones)]
+    if lock.tasks:
+        lines += _section("tasks", lock.tasks)
     write_atomically(path, "".join(lines))
 
 
-def locked(spec: BackboneSpec, lock: Lock) -> BackboneSpec:
-    """Return the backbone at its locked commit. As it is where it is no hub's, has no entry, or the catalogue
-    names another repository or revision by now than the entry was made for."""
-    entry = lock.backbones.get(spec.name)
-    if entry is None or not isinstance(spec.weights, HubWeights):
+def _section(name: str, entries: Mapping[str, LockedRepository]) -> list[str]:
+    lines = [f"{name}:\n" if entries else f"{name}: {{}}\n"]
+    for key, entry in sorted(entries.items()):
+        lines.append(f"  {json.dumps(key)}:\n")
+        lines += [
+            f"    {field}: {json.dumps(getattr(entry, field))}\n" for field in ("hub", "asked", "commit")
+        ]
+        files = sorted(entry.files.items())
+        lines.append("    files:\n" if files else "    files: {}\n")
+        lines += [f"      {json.dumps(file)}: {json.dumps(sha)}\n" for file, sha in files]
+    return lines
+
+
+def repository_of(spec: BackboneSpec | TaskSpec) -> tuple[str, str] | None:
+    """Return the repository and revision on a hub; None where the spec names none."""
+    if isinstance(spec, TaskSpec):
+        reader = spec.reader
+        if spec.invented or not isinstance(reader, HubReader):
+            return None
+        return reader.dataset, reader.revision
+    return (spec.weights.hub, spec.weights.revision) if isinstance(spec.weights, HubWeights) else None
+
+
+def locked(spec: S, lock: Lock) -> S:
+    """Return the backbone or task at its locked commit. As it is where it is no hub's, has no entry, or the
+    catalogue names another repository or revision by now than the entry was made for."""
+    entry = lock.of(spec)
+    if entry is None or repository_of(spec) != (entry.hub, entry.asked):
         return spec
-    if (spec.weights.hub, spec.weights.revision) != (entry.hub, entry.asked):
-        return spec
-    return spec.model_copy(update={"weights": spec.weights.model_copy(update={"revision": entry.commit})})
+    key, source = ("reader", spec.reader) if isinstance(spec, TaskSpec) else ("weights", spec.weights)
+    return spec.model_copy(update={key: source.model_copy(update={"revision": entry.commit})})
 
 
-def lock_entry(spec: BackboneSpec, lock: Lock) -> LockedBackbone | None:
-    """Return the entry that holds for a backbone of a resolved sweep."""
-    entry = lock.backbones.get(spec.name)
-    if entry is None or not isinstance(spec.weights, HubWeights):
-        return None
-    return entry if (spec.weights.hub, spec.weights.revision) == (entry.hub, entry.commit) else None
+def lock_entry(spec: BackboneSpec | TaskSpec, lock: Lock) -> LockedRepository | None:
+    """Return the entry that holds for a backbone or task of a resolved sweep."""
+    entry = lock.of(spec)
+    return entry if entry is not None and repository_of(spec) == (entry.hub, entry.commit) else None
 
 
-def unlocked(backbones: Iterable[BackboneSpec], lock: Lock) -> tuple[BackboneSpec, ...]:
-    """Return the hub backbones without a valid entry in the lock."""
-    return tuple(b for b in backbones if isinstance(b.weights, HubWeights) and lock_entry(b, lock) is None)
+def unlocked(specs: Iterable[S], lock: Lock) -> tuple[S, ...]:
+    """Return those of a hub without a valid entry in the lock."""
+    return tuple(s for s in specs if repository_of(s) is not None and lock_entry(s, lock) is None)
 
 
-def with_staged(
-    lock: Lock, backbones: Iterable[BackboneSpec], staged: Mapping[str, tuple[str, dict[str, str]]]
-) -> Lock:
-    """Return the lock with entries for backbones that it lacked, from (commit, sha256 by file) by name."""
-    new = {
-        b.name: LockedBackbone(
-            hub=b.weights.hub, asked=b.weights.revision, commit=staged[b.name][0], files=staged[b.name][1]
-        )
-        for b in unlocked(backbones, lock)
-        if b.name in staged and isinstance(b.weights, HubWeights)
-    }
-    return Lock(backbones=lock.backbones | new)
+def with_staged(lock: Lock, specs: Iterable[S], staged: Mapping[str, tuple[str, dict[str, str]]]) -> Lock:
+    """Return the lock with entries for specs that it lacked, from (commit, sha256 by file) by name."""
+    added: dict[str, dict[str, LockedRepository]] = {"backbones": {}, "tasks": {}}
+    for spec in unlocked(specs, lock):
+        repository = repository_of(spec)
+        if repository is not None and spec.name in staged:
+            (hub, asked), (commit, files) = repository, staged[spec.name]
+            entry = LockedRepository(hub=hub, asked=asked, commit=commit, files=files)
+            added["tasks" if isinstance(spec, TaskSpec) else "backbones"][spec.name] = entry
+    return Lock(backbones=lock.backbones | added["backbones"], tasks=lock.tasks | added["tasks"])

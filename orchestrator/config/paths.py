@@ -12,7 +12,7 @@ from orchestrator.config.grid import Grid
 from orchestrator.config.problems import FieldProblem
 from orchestrator.config.source import Source
 from orchestrator.contracts import layout
-from orchestrator.errors import Problem
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.storage.remote import is_uri
 from orchestrator.text_files import user_path
 
@@ -67,6 +67,16 @@ def check_storage(storage: Path, source: Source) -> Iterator[Problem]:
             continue
         yield Problem(source.of("storage"), "storage", problem, "name a directory, or a path to a new one")
         return
+
+
+def make_storage(storage: Path, source: Source) -> None:
+    """Make the directory of a sweep's storage. Raises ConfigError if the system refuses, as below /proc."""
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+    except OSError as refused:
+        problem = f"{storage} cannot be made ({refused.strerror})"
+        fix = "name a directory, or a path to a new one"
+        raise ConfigError([Problem(source.of("storage"), "storage", problem, fix)]) from None
 
 
 def check_names(grid: Grid, directory: Path, source: Source) -> Iterator[Problem]:

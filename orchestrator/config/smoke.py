@@ -18,7 +18,7 @@ from orchestrator.contracts.methods import MethodSpec, Settings
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import RefusedCell
-from orchestrator.contracts.task import HoldOut, MadeNotes, Reader
+from orchestrator.contracts.task import ArrowReader, HoldOut, HubReader, MadeNotes, Reader
 from orchestrator.contracts.tuning import Tune
 
 _NOTES = MadeNotes(train=24, dev=14, test=14)
@@ -108,8 +108,18 @@ def _backbone(spec: BackboneSpec) -> BackboneSpec:
 
 
 def _task(entry: TaskEntry) -> TaskEntry:
-    spec = entry.spec.model_copy(update={"made": _NOTES, "layouts": (), "reader": _reader(entry.spec.reader)})
+    reader = _reader(_in_files(entry.spec.reader))
+    spec = entry.spec.model_copy(update={"made": _NOTES, "layouts": (), "reader": reader})
     return entry.model_copy(update={"spec": spec})
+
+
+def _in_files(reader: Reader) -> Reader:
+    """Return the reader of invented rows in the columns of a hub's data set."""
+    if not isinstance(reader, HubReader):
+        return reader
+    columns = reader.model_dump(include=set(ArrowReader.model_fields) - {"format", "files"})
+    files = {split: (f"{split}.parquet",) for split in reader.files}
+    return ArrowReader.model_validate(columns | {"format": "parquet", "files": files})
 
 
 def _reader(reader: Reader) -> Reader:

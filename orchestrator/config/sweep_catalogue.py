@@ -58,6 +58,10 @@ def with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
 
 
 def at_locked_commits(catalogue: Catalogue, lock: Lock) -> Catalogue:
-    """Return the catalogue with its hub backbones at their locked commits."""
+    """Return the catalogue with its backbones and data sets of a hub at their locked commits."""
     backbones = {axes: locked(backbone, lock) for axes, backbone in catalogue.backbones.items()}
-    return dataclasses.replace(catalogue, backbones=backbones)
+    tasks = {
+        name: entry.model_copy(update={"spec": locked(entry.spec, lock)})
+        for name, entry in catalogue.tasks.items()
+    }
+    return dataclasses.replace(catalogue, backbones=backbones, tasks=tasks)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.config.corpus_digests import digest_of
 from orchestrator.config.lock import Lock, lock_entry
-from orchestrator.contracts import layout
+from orchestrator.contracts import hub
 from orchestrator.contracts.backbone import (
     BackboneSpec,
     FolderWeights,
@@ -69,18 +69,14 @@ def is_staged(backbone: BackboneSpec, cache: Path) -> bool:
 
 def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
     """Return the folder of a staged revision (a commit, or a name of one), None until it is staged."""
-    repository = cache / layout.hub_repository(weights.hub)
-    name = repository / "refs" / weights.revision
-    commit = name.read_text(encoding="utf-8").strip() if name.is_file() else weights.revision
-    snapshot = repository / "snapshots" / commit
-    return snapshot if snapshot.is_dir() else None
+    return hub.snapshot_of(cache, weights.hub, weights.revision)
 
 
 def missing_token(backbone: BackboneSpec) -> Problem:
     assert isinstance(backbone.weights, HubWeights)
-    hub = backbone.weights.hub
-    problem = f"{hub} is gated, it is not staged, and no token of the hub is set"
-    fix = f"ask for access on the page of {hub}, then set HF_TOKEN; or leave this backbone out"
+    name = backbone.weights.hub
+    problem = f"{name} is gated, it is not staged, and no token of the hub is set"
+    fix = f"ask for access on the page of {name}, then set HF_TOKEN; or leave this backbone out"
     return Problem(f"backbone {backbone.name}", "weights.hub", problem, fix)
 
 

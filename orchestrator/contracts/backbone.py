@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from orchestrator.contracts.record import ProblemError, Record
+from orchestrator.contracts.hub import RepositoryName
+from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Family
-from orchestrator.errors import Problem
-
-
-def _repository(name: str) -> str:
-    if not re.fullmatch(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", name):
-        fix = "write owner/name, say google-bert/bert-base-uncased"
-        raise ProblemError(Problem.of_key("", f"is no repository of a hub, got {name!r}", fix))
-    return name
 
 
 class HubWeights(Record):
     """A repository of a Hugging Face hub, at a pinned revision."""
 
     kind: Literal["hub"] = "hub"
-    hub: Annotated[str, AfterValidator(_repository)]
+    hub: RepositoryName
     revision: str = Field("main", min_length=1)
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 SWEEP = "sweep.json"
 HELD = "held.json"
@@ -103,9 +104,12 @@ def checkpoints(directory: Path) -> list[tuple[int, Path]]:
     return sorted((step, path) for step, path in steps if step is not None)
 
 
-def hub_repository(hub: str) -> str:
+HubKind = Literal["models", "datasets"]
+
+
+def hub_repository(hub: str, kind: HubKind = "models") -> str:
     """Return where the cache of Hugging Face's hub keeps a repository, relative to the staged inputs."""
-    return f"hub/models--{hub.replace('/', '--')}"
+    return f"hub/{kind}--{hub.replace('/', '--')}"
 
 
 def attempts(trial: Path) -> list[tuple[int, Path]]:

@@ -26,6 +26,9 @@ class StageRequest(Record):
     locked: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="by backbone, the sha256 of its files"
     )
+    locked_tasks: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="by task that reads a data set of a hub, the sha256 of its files"
+    )
     rehash: bool = Field(False, description="also what was there and checked before")
     convert: bool = Field(False, description="pickled weights of a hub, where it has no others")
     processes: PositiveInt | None = Field(None, description="None: one per core")
@@ -44,9 +47,10 @@ class Staged(Record):
 
     item: str
     state: str = Field(description="made, present, fetched, converted or missing")
+    is_task: bool = Field(False, description="the item is a task, whose name a backbone may have too")
     seconds: NonNegativeFloat
     problem: str | None = Field(None, description="why it is missing, with the fix")
-    commit: str | None = Field(None, description="of a backbone of the hub that is not locked yet")
+    commit: str | None = Field(None, description="of what a hub has and is not locked yet")
     files: dict[str, str] = Field(default_factory=dict, description="sha256 by name, beside `commit`")
     counts: dict[int, dict[Split, SplitCounts]] = Field(
         default_factory=dict, description="of a task, by the length that texts are cut to"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
+from orchestrator.contracts.hub import RepositoryName
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import ProblemError, Record, raise_problems
 from orchestrator.contracts.separators import Separator
@@ -28,6 +29,7 @@ Unit = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^\S.*$")]
 LabelSeparator = Annotated[str, Field(min_length=1, max_length=3)]
 # Several files of a split are read one after another. A format of whole corpora takes directories and .tar.gz
 # archives as well as files.
+_ON_A_HUB = {Split.TRAIN: "train", Split.DEV: "validation", Split.TEST: "test"}  # how data sets name splits
 Files = dict[Split, Annotated[tuple[DataPath, ...], Field(min_length=1)]]
 
 
@@ -163,6 +165,30 @@ class ArrowReader(Record):
     hold_out: HoldOut | None = None
 
 
+class HubReader(ArrowReader):
+    """A data set of a Hugging Face hub, from its Parquet files alone: no loading script is ever run.
+
+    `frontier stage` fetches the files and locks their commit. The columns are those of a Parquet file;
+    classes that are numbers are also named by the data set's card (README.md).
+    """
+
+    format: Literal["hub"] = "hub"  # type: ignore[assignment]  # a reader of its own, with the same columns
+    dataset: RepositoryName
+    revision: str = Field("main", min_length=1)
+    config: str | None = Field(None, min_length=1)  # None: the data set's default
+    # Splits of the data set by name (train, validation and test, but for those that hold_out takes from
+    # train), or its Parquet files by path, with * and ? for any characters.
+    files: Files = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_its_splits(self) -> HubReader:
+        if not self.files:
+            taken = () if self.hold_out is None else self.hold_out.splits
+            files = {split: (name,) for split, name in _ON_A_HUB.items() if split not in taken}
+            object.__setattr__(self, "files", files)  # a default that depends on another key
+        return self
+
+
 class TableReader(Record):
     """A CSV or JSON-lines file with a text column and a label column.
 
@@ -206,7 +232,8 @@ Reader = Annotated[
     | I2b2ConceptReader
     | I2b2XmlReader
     | MimicNotesReader
-    | ArrowReader,
+    | ArrowReader
+    | HubReader,
     Field(discriminator="format"),
 ]
 
@@ -244,6 +271,11 @@ class TaskSpec(Record):
     @property
     def invented(self) -> bool:
         return self.made is not None
+
+    @property
+    def reads_data_dir(self) -> bool:
+        """Return whether its files are the user's own, below `data_dir` of a sweep."""
+        return self.made is None and not isinstance(self.reader, HubReader)
 
     @model_validator(mode="after")
     def _coherent(self) -> TaskSpec:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     )
 
 _TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL, TaskKind.REGRESSION)
-_HAS_COLUMNS = ("arrow", "csv", "jsonl", "parquet")
+_HAS_COLUMNS = ("arrow", "csv", "hub", "jsonl", "parquet")
 _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds of task it gives examples for
     "arrow": tuple(TaskKind),
     "conll": (TaskKind.NER,),
     "csv": _TEXTS,
+    "hub": tuple(TaskKind),
     "i2b2-2010": (TaskKind.NER, TaskKind.RELATION),
     "i2b2-xml": (TaskKind.NER,),
     "jsonl": _TEXTS,
@@ -170,7 +171,7 @@ def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
         yield Problem.of_key(f"{key}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
         yield from _pairs(key, reader)
-    elif reader.format in ("arrow", "csv", "jsonl", "parquet"):
+    elif reader.format in ("arrow", "csv", "hub", "jsonl", "parquet"):
         yield from _label_column(task, key, reader)
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning.plan import Plan
-from orchestrator.planning.workload import training_steps
+from orchestrator.planning.workload import epoch_examples, training_steps
 
 FEW_STEPS = 100  # below it a score says more about the length of the training than about the method
+_LEAST_BATCH = 4  # examples; a smaller one is no advice
 
 
 def optimiser_steps(plan: Plan) -> dict[str, int | None]:
@@ -31,6 +34,33 @@ def with_few_steps(plan: Plan) -> dict[str, int]:
         and steps < FEW_STEPS
         and not isinstance(plan.cells[name].backbone.weights, RandomWeights)
     }
+
+
+@dataclass(frozen=True)
+class Change:
+    """A key of the recipe, its value, and the one with which a cell trains for `FEW_STEPS`."""
+
+    key: str
+    now: int
+    enough: int
+
+
+def enough_steps(plan: Plan, cell: str) -> list[Change]:
+    """Return the changes of its recipe any one of which gives a cell of `with_few_steps` enough steps."""
+    grid_cell = plan.cells[cell]
+    task, recipe = grid_cell.task.spec, grid_cell.recipe
+    if recipe.steps is not None:
+        return [Change("steps", recipe.steps, FEW_STEPS)]
+    examples = epoch_examples(task, recipe, _known_rows(plan).get(task.name))
+    if not examples:
+        return []
+    batches = math.ceil(examples / recipe.batch_size)
+    changes = [Change("epochs", recipe.epochs, math.ceil(FEW_STEPS / batches))]
+    needed = math.ceil(FEW_STEPS / recipe.epochs)  # batches of an epoch
+    batch_size = math.ceil(examples / (needed - 1)) - 1 if needed > 1 else recipe.batch_size
+    if _LEAST_BATCH <= batch_size < recipe.batch_size:
+        changes.append(Change("batch_size", recipe.batch_size, batch_size))
+    return changes
 
 
 def with_unknown_steps(plan: Plan) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.generated import made_root
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import HubReader, TaskSpec
 from orchestrator.errors import StorageError
 from orchestrator.storage import directories
 from orchestrator.storage.store import Store
@@ -22,10 +22,15 @@ def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
     """Return the item's directory below a cache; None for items that are never cached: own files, folders,
     packages.
 
-    A hub's backbone needs a known commit, as it has after staging.
+    A hub's backbone or data set needs a known commit, as it has after staging.
     """
     if isinstance(spec, TaskSpec):
-        return made_root(_HERE, spec).as_posix() if spec.made is not None else None
+        if spec.made is not None:
+            return made_root(_HERE, spec).as_posix()
+        if isinstance(spec.reader, HubReader):
+            repository = layout.hub_repository(spec.reader.dataset, "datasets")
+            return f"{repository}/snapshots/{spec.reader.revision}"
+        return None
     weights = spec.weights
     if isinstance(weights, MadeWeights | RandomWeights):
         return made_root(_HERE, weights).as_posix()

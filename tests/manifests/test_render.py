@@ -22,7 +22,7 @@ from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME, sweep_id
 from orchestrator.cluster.quantities import quantity
 from orchestrator.cluster.render import Rendered, render
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
-from orchestrator.config.lock import Lock, LockedBackbone, write_lock
+from orchestrator.config.lock import Lock, LockedRepository, write_lock
 from orchestrator.errors import ConfigError
 from orchestrator.planning import make_plan
 
@@ -221,7 +221,7 @@ def test_catalogues_travel_with_the_sweep(rendered: RenderSweep, tmp_path: Path)
 
 def test_the_lock_travels_with_the_sweep(rendered: RenderSweep, tmp_path: Path) -> None:
     """The commits of the backbones that this machine has resolved."""
-    entry = LockedBackbone(hub="some/where", asked="main", commit="0" * 40, files={})
+    entry = LockedRepository(hub="some/where", asked="main", commit="0" * 40, files={})
     write_lock(tmp_path / "ours.lock", Lock(backbones={"tinybert": entry}))
     read = read_back(rendered(), tmp_path / "pod")
     assert read.lock.backbones == {"tinybert": entry}

@@ -10,11 +10,12 @@ from orchestrator.config import Catalogue
 from orchestrator.config.layouts import needed, resolve_layout
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.weights_digests import folder_of, snapshot_of
+from orchestrator.contracts import hub
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.metrics import METRICS, PRIMARY
 from orchestrator.contracts.price import CPU
 from orchestrator.contracts.safetensors_files import has_weights
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import HubReader, TaskSpec
 from orchestrator.execution.devices import first_gpu
 
 Row = dict[str, Any]
@@ -81,8 +82,9 @@ def _learning_rate(patch: RecipePatch) -> float | None:
     return rate
 
 
-def tasks(catalogue: Catalogue, data_dir: Path | None) -> Iterator[Row]:
-    """Yield a row per task. `data_dir`: where its files are looked for; None: they are not."""
+def tasks(catalogue: Catalogue, cache: Path, data_dir: Path | None) -> Iterator[Row]:
+    """Yield a row per task. `cache`: where staged data is; `data_dir`: where files of the user are looked
+    for; None: they are not."""
     for name, entry in sorted(catalogue.tasks.items()):
         spec = entry.spec
         yield {
@@ -97,13 +99,16 @@ def tasks(catalogue: Catalogue, data_dir: Path | None) -> Iterator[Row]:
             "sensitivity": None if spec.data is None else spec.data.value,
             "invented": spec.invented,
             "files": [] if spec.invented else list(needed(spec.reader)),
-            "offline": _is_here(spec, data_dir),
+            "offline": _is_here(spec, cache, data_dir),
+            "hub": spec.reader.dataset if isinstance(spec.reader, HubReader) else None,
         }
 
 
-def _is_here(spec: TaskSpec, data_dir: Path | None) -> bool | None:
+def _is_here(spec: TaskSpec, cache: Path, data_dir: Path | None) -> bool | None:
     if spec.invented:
         return True
+    if isinstance(spec.reader, HubReader):
+        return hub.snapshot_of(cache, spec.reader.dataset, spec.reader.revision, "datasets") is not None
     if data_dir is None:
         return None
     return all((data_dir / name).exists() for name in needed(resolve_layout(spec, data_dir).reader))
@@ -157,7 +162,7 @@ Rows = Callable[[Catalogue, Path, Path | None], Iterator[Row]]
 KINDS: dict[str, Rows] = {
     "models": lambda catalogue, cache, data_dir: models(catalogue, cache),
     "methods": lambda catalogue, cache, data_dir: methods(catalogue),
-    "tasks": lambda catalogue, cache, data_dir: tasks(catalogue, data_dir),
+    "tasks": lambda catalogue, cache, data_dir: tasks(catalogue, cache, data_dir),
     "metrics": lambda catalogue, cache, data_dir: metrics(),
     "prices": lambda catalogue, cache, data_dir: prices(catalogue),
     "devices": lambda catalogue, cache, data_dir: devices(catalogue),

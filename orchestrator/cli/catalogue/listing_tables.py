@@ -54,7 +54,7 @@ def _data(row: Row) -> str:
 def _needs(row: Row) -> str:
     if row["offline"] is None:
         return "data_dir"
-    return "nothing" if row["offline"] else "files"
+    return "nothing" if row["offline"] else "download" if row["hub"] else "files"
 
 
 def _hour(key: str) -> Callable[[Row], str]:

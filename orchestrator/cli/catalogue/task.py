@@ -24,12 +24,13 @@ from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.problems import validate
 from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.hub import snapshot_of
 from orchestrator.contracts.metrics import METRICS, MetricName
-from orchestrator.contracts.requests import InspectTask, StageRequest
+from orchestrator.contracts.requests import InspectTask, Staged, StageRequest
 from orchestrator.contracts.split_counts import SplitCounts
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import HubReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import ConfigError, DataError, Problem
+from orchestrator.errors import ConfigError, DataError, InputError, Problem
 from orchestrator.report.results.guessing import ClassCounts, guess
 from orchestrator.text_files import user_path
 
@@ -70,7 +71,7 @@ def _resolve(task: str, arguments: Sequence[str], catalogues: Sequence[Path]) ->
         raise ConfigError(problems)
     entry = tasks[task].spec
     data_dir = settings.pop("data_dir", None)
-    if not entry.invented and data_dir is None:
+    if entry.reads_data_dir and data_dir is None:
         raise ConfigError([Problem("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")])
     spec, invalid = validate(TaskSpec, entry.model_dump(mode="json") | settings, "command line")
     if spec is None:
@@ -83,11 +84,17 @@ def _resolve(task: str, arguments: Sequence[str], catalogues: Sequence[Path]) ->
 
 
 def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
-    """Return the folder where the reader finds its files, after generating invented data."""
-    if not task.invented:
+    """Return the folder where the reader finds its files, after generating invented data, or fetching a data
+    set of a hub."""
+    if task.reads_data_dir:
         return user_path(Path.cwd(), str(data_dir))
-    list(ask("workers.stage", StageRequest(cache_dir=str(cache), tasks=(task,))))
-    return made_root(cache, task)
+    [staged] = ask("workers.stage", StageRequest(cache_dir=str(cache), tasks=(task,)))
+    if not isinstance(task.reader, HubReader) or task.invented:
+        return made_root(cache, task)
+    root = snapshot_of(cache, task.reader.dataset, task.reader.revision, "datasets")
+    if root is None:
+        raise InputError(str(Staged.model_validate(staged).problem))
+    return root
 
 
 def show_splits(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> None:

@@ -90,7 +90,7 @@ def _resolved(
         fix = f"name a task of kind {exported.use.kind}, say {exported.task.name}"
         problems.append(Problem(WHERE, "TASK", f"{task} is a task of kind {spec.kind}", fix))
     data_dir = settings.get("data_dir")
-    if not problems and data_dir is None and not spec.invented:
+    if not problems and data_dir is None and spec.reads_data_dir:
         problems.append(Problem(WHERE, "data_dir", f"{task} reads files", "give data_dir=PATH"))
     if problems:
         raise ConfigError(problems)

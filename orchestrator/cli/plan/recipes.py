@@ -9,7 +9,13 @@ from rich.console import Console
 
 from orchestrator.cli.terminal import styled
 from orchestrator.planning import Plan
-from orchestrator.planning.steps import FEW_STEPS, optimiser_steps, with_few_steps, with_unknown_steps
+from orchestrator.planning.steps import (
+    FEW_STEPS,
+    enough_steps,
+    optimiser_steps,
+    with_few_steps,
+    with_unknown_steps,
+)
 from orchestrator.units import quantity
 
 
@@ -36,12 +42,15 @@ def show_few_steps(plan: Plan, console: Console) -> None:
     steps = f"{low} to {high}" if low < high else f"{low}"
     names = list(steps_by_cell)
     verb, possessive = ("trains", "its") if len(names) == 1 else ("train", "their")
+    fewest = min(names, key=steps_by_cell.__getitem__)
+    changes = [f"recipe.{c.key} from {c.now} to {c.enough}" for c in enough_steps(plan, fewest)]
+    verbs = ("raise", "or lower")
+    fix = ", ".join(f"{how} {change}" for how, change in zip(verbs, changes, strict=False))
     subject = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
     console.print(
         styled("few steps", "yellow"),
         f"{quantity(len(names), 'cell')} {verb} for fewer than {FEW_STEPS} optimiser "
-        f"steps ({steps}); {possessive} scores say little: raise recipe.epochs, or lower recipe.batch_size "
-        f"({subject})",
+        f"steps ({steps}); {possessive} scores say little{f': {fix}' if fix else ''} ({subject})",
         highlight=False,
     )
 

@@ -21,6 +21,7 @@ from orchestrator.cli.plan.searches import (
     show_searches,
     unknown_pretraining,
 )
+from orchestrator.cli.plan.staging import to_stage, to_stage_json
 from orchestrator.cli.plan.weights import show_weights, weights_json
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.inputs import lengths_of
@@ -40,7 +41,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
     searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked, pickled,
-    weights, notes, kept, outdated."""
+    weights, to_stage, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -66,6 +67,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
         "weights": weights_json(plan),
+        "to_stage": to_stage_json(plan),
         "notes": list(plan.sweep.notes),
         "kept": [trial.name for trial in plan.kept],
         "outdated": [trial.name for trial in plan.outdated],
@@ -95,8 +97,10 @@ def _caveats_of(task: TaskSpec, by_length: ByLength) -> list[str]:
 
 
 def _unlocked(plan: Plan) -> list[str]:
-    backbones = {cell.backbone.name: cell.backbone for cell in plan.sweep.grid.cells}
-    return sorted(backbone.name for backbone in unlocked(backbones.values(), plan.sweep.lock))
+    cells, lock = plan.sweep.grid.cells, plan.sweep.lock
+    backbones = unlocked({cell.backbone.name: cell.backbone for cell in cells}.values(), lock)
+    tasks = unlocked({cell.task.spec.name: cell.task.spec for cell in cells}.values(), lock)
+    return sorted({*(backbone.name for backbone in backbones), *(task.name for task in tasks)})
 
 
 def _pickled(plan: Plan) -> list[str]:
@@ -127,9 +131,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     for problem in plan.inputs.missing[:_MOST_LINES]:
         console.print(styled("missing", "yellow"), str(problem), highlight=False)
     if names := _unlocked(plan):
-        many = f"{len(names)} backbone is" if len(names) == 1 else f"{len(names)} backbones are"
         console.print(
-            f"{many} not locked to a commit; `frontier stage` does it: {', '.join(names)}", highlight=False
+            f"not locked to a commit yet: {', '.join(names)}; `frontier stage` does it", highlight=False
         )
     if names := _pickled(plan):
         console.print(
@@ -137,7 +140,7 @@ def show_plan(plan: Plan, console: Console) -> None:
             "`frontier stage` with --convert fetches and converts them",
             highlight=False,
         )
-    for line in forecast_lines(plan):
+    for line in [*to_stage(plan), *forecast_lines(plan)]:
         console.print(line, highlight=False)
     show_weights(plan, console)
 

@@ -30,7 +30,7 @@ from orchestrator.report import (
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.ownership import WhatIf, marked_offers
 from orchestrator.report.analysis.published import Published
-from orchestrator.report.render.text import LEGEND, frontier_marker
+from orchestrator.report.render.text import COLUMNS, LEGEND, frontier_marker
 from orchestrator.report.statistics.summary import mirrored
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
@@ -97,7 +97,7 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
     for notice in report.notices:
         console.print(notice, style="yellow", highlight=False)
     if any(frontier_marker(point) for task in report.tasks for point in task.points):
-        console.print(LEGEND, highlight=False)
+        console.print(f"{LEGEND}\n{COLUMNS}", highlight=False)
     by_name = {task.task: task for task in report.tasks}
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()

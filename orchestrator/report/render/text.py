@@ -12,6 +12,10 @@ from orchestrator.report.results.point import Point
 from orchestrator.units import MISSING, byte_size, hours, percentage, rounded, short_count
 
 LEGEND = "◆ on the frontier with a probability of 90 % or more; ◇ open: 10 to 90 %, or one seed only"
+COLUMNS = (
+    "quality: the metric of the task; a run: the time of one training run, which is its cost; "
+    "trained: how many weights change"
+)
 SURE = 0.9  # from this probability on a point is drawn as one of the frontier, below 1 - it as none
 
 

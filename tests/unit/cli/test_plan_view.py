@@ -230,6 +230,35 @@ def test_cells_that_train_for_few_steps_are_named(tmp_path: Path, recipe: dict[s
     assert list(plan_json(plan)["few_steps"]) == plan_json(plan)["cells"]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "fix"),
+    [
+        ({"epochs": 1}, "raise recipe.epochs from 1 to 6, or lower recipe.batch_size from 32 to 6"),
+        ({"steps": 99}, "raise recipe.steps from 99 to 100 ("),
+        ({"train_rows": 64}, "raise recipe.epochs from 5 to 50 ("),
+    ],
+)
+def test_the_advice_on_few_steps_is_enough_and_no_more(
+    tmp_path: Path, recipe: dict[str, Any], fix: str
+) -> None:
+    [line] = starting(Project(tmp_path).plan(recipe=recipe), "few steps")
+    assert fix in line
+    for key, enough in re.findall(r"recipe\.(\w+) from \d+ to (\d+)", line):
+        fewer = int(enough) + (1 if key == "batch_size" else -1)
+        for value, lines in ((int(enough), 0), (fewer, 1)):
+            plan = Project(tmp_path).plan(recipe={**recipe, key: value})
+            assert len(starting(plan, "few steps")) == lines, (key, value)
+
+
+def test_a_plan_says_what_is_fetched_and_generated_before_anything_trains(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(models=["base", "demo-tiny"], domains=["general"], methods=["full"])
+    assert starting(plan, "fetched first") == ["fetched first: bert-base (about 417.6 MiB)"]
+    assert starting(plan, "generated first") == ["generated first: weights of demo-tiny-general"]
+    rows = {row["item"]: row for row in plan_json(plan)["to_stage"]}
+    assert rows["bert-base"]["hub"] == "google-bert/bert-base-uncased"
+    assert rows["demo-tiny-general"] == {"item": "demo-tiny-general", "hub": None, "bytes": None}
+
+
 @pytest.mark.parametrize("recipe", [{"epochs": 6}, {"steps": 100}, {"train_seconds": 1.0}, {"batch_size": 8}])
 def test_nothing_is_said_of_steps_that_suffice_or_cannot_be_known(
     tmp_path: Path, recipe: dict[str, Any]

@@ -33,3 +33,16 @@ def test_a_storage_that_cannot_be_one_is_a_mistake_of_the_command_line(
     failed = CliRunner().invoke(app, [verb, "s.yaml", "--storage", "here"])
     assert isinstance(failed.exception, ConfigError)
     assert "is of a storage by URI, and storage is 'here'" in str(failed.exception)
+
+
+@pytest.mark.parametrize("verb", ["run", "stage"])
+def test_a_storage_that_cannot_be_made_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    failed = CliRunner().invoke(app, [verb, "s.yaml", "--storage", "/proc/x"])
+    assert isinstance(failed.exception, ConfigError)
+    assert str(failed.exception).count("->") == 1
+    assert "storage: /proc/x cannot be made" in str(failed.exception)
+    assert CliRunner().invoke(app, ["plan", "s.yaml", "--storage", "/proc/x"]).exit_code == 0

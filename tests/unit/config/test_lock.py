@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config.lock import (
     Lock,
-    LockedBackbone,
+    LockedRepository,
     lock_path,
     locked,
     read_lock,
@@ -21,8 +21,10 @@ from orchestrator.config.lock import (
     write_lock,
 )
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights
+from orchestrator.contracts.task import HubReader, MadeNotes, TaskSpec
 
 COMMIT = "12345e" + "0" * 34  # a number, to a careless reader of YAML
+TASK = {"name": "mine", "title": "T", "kind": "ner", "domain": "clinical", "metric": "entity_f1"}
 TINY = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": ["demo-ner"]}
 
 
@@ -31,15 +33,15 @@ def backbone(name: str = "mine", **weights: str) -> BackboneSpec:
     return BackboneSpec(name=name, model="m", domain="d", architecture="bert", weights=place)
 
 
-def entry(**fields: Any) -> LockedBackbone:
+def entry(**fields: Any) -> LockedRepository:
     known = {"hub": "some/where", "asked": "main", "commit": COMMIT, "files": {"config.json": "0e1"}}
-    return LockedBackbone(**(known | fields))
+    return LockedRepository(**(known | fields))
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), max_codepoint=0xFFFF), min_size=1, max_size=9)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
 ENTRIES = st.builds(
-    LockedBackbone,
+    LockedRepository,
     hub=TEXT,
     asked=TEXT,
     commit=st.text("0123456789abcdef", min_size=40, max_size=40),
@@ -48,7 +50,9 @@ ENTRIES = st.builds(
 
 
 @given(st.dictionaries(NAMES, ENTRIES, max_size=3))
-def test_what_is_written_is_read_again_and_order_does_not_matter(entries: dict[str, LockedBackbone]) -> None:
+def test_what_is_written_is_read_again_in_any_order(
+    entries: dict[str, LockedRepository],
+) -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "a.lock"
         write_lock(path, Lock(backbones=entries))
@@ -105,3 +109,19 @@ def test_a_broken_lock_is_a_problem(
     assert reported.where.endswith("ours.lock")
     assert reported.key.endswith(key)
     assert problem in reported.problem
+
+
+def test_a_task_is_locked_as_a_backbone_is_and_under_a_name_of_its_own() -> None:
+    reader = {"format": "hub", "dataset": "some/where"}
+    task = TaskSpec.model_validate(TASK | {"reader": reader})
+    lock = with_staged(Lock(backbones={"mine": entry()}), [task], {"mine": (COMMIT, {"config.json": "0e1"})})
+    assert lock == Lock(backbones={"mine": entry()}, tasks={"mine": entry()})
+    at_commit = locked(task, lock)
+    assert at_commit.reader == HubReader.model_validate(reader | {"revision": COMMIT})
+    assert unlocked([at_commit], lock) == ()
+    assert unlocked([task.model_copy(update={"made": MadeNotes()})], Lock()) == ()
+    elsewhere = TaskSpec.model_validate(TASK | {"reader": reader | {"revision": "v2"}})
+    assert locked(elsewhere, lock) == elsewhere
+    with tempfile.TemporaryDirectory() as place:
+        write_lock(Path(place) / "a.lock", lock)
+        assert read_lock(Path(place) / "a.lock") == (lock, [])

@@ -75,3 +75,14 @@ def test_invented_rows_have_no_sites_and_are_held_out_by_shares(load: Any, tmp_p
     hold_out = grid.cells[0].task.spec.reader.hold_out
     assert hold_out is not None
     assert (hold_out.by, hold_out.dev, hold_out.test) == (None, 0.2, 0.2)
+
+
+def test_invented_rows_have_the_columns_of_a_hubs_data_set(load: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "tasks").mkdir(parents=True)
+    (tmp_path / "mine" / "tasks" / "ours.yaml").write_text(
+        "title: T\nkind: classification\ndomain: clinical\nmetric: macro_f1\n"
+        "reader: {format: hub, dataset: some/where, text: sentence, hold_out: {dev: 0.2}}\n"
+    )
+    task = smoke_grid(load(catalogues=["mine"], tasks=["ours"]).grid).cells[0].task.spec
+    assert (task.reader.format, task.reader.text, task.reader.hold_out.dev) == ("parquet", "sentence", 0.2)
+    assert task.reader.files == {"train": ("train.parquet",), "test": ("test.parquet",)}

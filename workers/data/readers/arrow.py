@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, texts_key
-from orchestrator.contracts.task import ArrowReader
+from orchestrator.contracts.task import ArrowReader, HubReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens, labels_of
@@ -24,6 +24,7 @@ from workers.data.readers.arrow_folder import ArrowFolder
 from workers.data.readers.columns import Columns
 from workers.data.readers.conll import check_tag
 from workers.data.readers.delimited import repeats_names
+from workers.data.readers.hub_files import HubSplit
 from workers.data.readers.label_sets import flagged_labels, split_labels
 from workers.data.readers.numbers import finite_number
 from workers.data.readers.parquet_file import ParquetFile
@@ -47,7 +48,7 @@ def read_arrow(
     Rows with the same `id` of the reader belong to one document. Without `id` the selector gets the text, so
     that equal texts share a split. Raises DataError, whose line is the row, counted from 1.
     """
-    source = columns_of(reader, path)
+    source = columns_of(reader, path, name)
     present = source.column_names()
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
     labelled = tags if kind is TaskKind.NER else reader.label
@@ -218,8 +219,11 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and is_unicode(value)
 
 
-def columns_of(reader: ArrowReader, path: Path) -> Columns:
-    """Return the columns at `path` in the format of the reader; nothing is opened yet."""
+def columns_of(reader: ArrowReader, path: Path, name: str) -> Columns:
+    """Return the columns at `path`, which ends with `name`, in the format of the reader; nothing is opened
+    yet."""
+    if isinstance(reader, HubReader):
+        return HubSplit(path.parents[len(PurePath(name).parts) - 1], name, reader)
     return ParquetFile(path) if reader.format == "parquet" else ArrowFolder(path)
 
 

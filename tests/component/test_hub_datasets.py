@@ -1,0 +1,194 @@
+"""Data sets of a hub through the command line: staged, locked and checked as weights are, read offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+import yaml
+from hub_server import DATASET, Hub, serving
+from workshop import Workshop
+
+from orchestrator.contracts.backbone import RandomWeights
+from workers.demo.tiny import write_tiny
+
+OLD, NEW = "1234e5" + "0" * 34, "b" * 40
+CARD = """\
+---
+dataset_info:
+  features:
+  - {name: label, dtype: {class_label: {names: {'0': neg, '1': pos}}}}
+---
+"""
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
+SWEEP = {
+    "name": "mini",
+    "catalogues": ["catalogue"],
+    "models": ["mini"],
+    "domains": ["general"],
+    "methods": ["full"],
+    "tasks": ["letters"],
+    "recipe": {"epochs": 1, "batch_size": 8},
+    "seeds": [1],
+}
+TASK = {
+    "title": "Letters",
+    "kind": "classification",
+    "domain": "clinical",
+    "metric": "accuracy",
+    "max_length": 16,
+}
+
+
+@dataclass
+class Desk:
+    """A sweep over one task that reads a data set of the hub, and a command line that knows no other hub."""
+
+    shop: Workshop
+    hub: Hub
+
+    @property
+    def lock(self) -> Path:
+        return self.shop.root / "mini.lock"
+
+    @property
+    def locked(self) -> dict[str, Any]:
+        return dict(yaml.safe_load(self.lock.read_text())["tasks"]["letters"])
+
+    def entry(self, **reader: Any) -> None:
+        path = self.shop.root / "catalogue" / "tasks" / "letters.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(TASK | {"reader": {"format": "hub", "dataset": DATASET, **reader}}))
+
+    def frontier(self, *words: str, expect: int = 0, **environment: str) -> str:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+        home = {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.shop.root / "hf"), "COLUMNS": "300"}
+        done = subprocess.run(
+            self.shop.command(*words),
+            cwd=self.shop.root,
+            env=kept | home | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+def write(folder: Path, *, card: str = CARD, first: str = "chest") -> Path:
+    """A data set in two shards and three splits, with classes that only the card names."""
+    for name, rows in {
+        "train-00000-of-00002": range(16),
+        "train-00001-of-00002": range(16, 24),
+        "validation-00000-of-00001": range(24, 32),
+        "test-00000-of-00001": range(32, 48),
+    }.items():
+        path = folder / "data" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        texts = [f"{first} pain {n}" if n % 2 else f"no complaint {n}" for n in rows]
+        pyarrow.parquet.write_table(pyarrow.table({"text": texts, "label": [n % 2 for n in rows]}), path)
+    (folder / "README.md").write_text(card)
+    (folder / "letters.py").write_text("raise SystemExit('this was run')")
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    folders = {OLD: write(tmp_path / "old"), NEW: write(tmp_path / "new", first="back")}
+    shop = Workshop(tmp_path / "shop")
+    weights = shop.root / "weights"
+    weights.mkdir(parents=True)
+    write_tiny(RandomWeights(architecture="bert"), weights)
+    backbone = {"model": "mini", "domain": "general", "architecture": "bert"}
+    (shop.root / "catalogue" / "backbones").mkdir(parents=True)
+    (shop.root / "catalogue" / "backbones" / "mini.yaml").write_text(
+        json.dumps(backbone | {"weights": {"kind": "folder", "folder": str(weights)}})
+    )
+    (shop.root / "mini.yaml").write_text(json.dumps(SWEEP))
+    with serving(Hub(folders, {"main": OLD, "v2": NEW})) as hub:
+        desk = Desk(shop, hub)
+        desk.entry()
+        yield desk
+
+
+def test_what_is_staged_is_locked_and_trained_on_without_a_network(desk: Desk) -> None:
+    plan = json.loads(desk.frontier("plan", "mini.yaml", "--json"))
+    assert (plan["unlocked"], desk.hub.fetched) == (["letters"], [])
+    said = desk.frontier("stage", "mini.yaml")
+    assert "staged letters: fetched" in said
+    assert "locked letters" in said
+    assert {key: desk.locked[key] for key in ("hub", "asked", "commit")} == {
+        "hub": DATASET,
+        "asked": "main",
+        "commit": OLD,
+    }
+    assert sorted(desk.locked["files"]) == [
+        "README.md",
+        "data/test-00000-of-00001.parquet",
+        "data/train-00000-of-00002.parquet",
+        "data/train-00001-of-00002.parquet",
+        "data/validation-00000-of-00001.parquet",
+    ]
+    assert not any(path.endswith(".py") for path in desk.hub.fetched)
+
+    desk.hub.branches["main"] = NEW  # nothing moves under the sweep
+    desk.frontier("run", "mini.yaml", "--launcher", "local", **OFFLINE)
+    [outcome] = desk.shop.outcomes().values()
+    assert outcome["labels"] == ["neg", "pos"]
+    assert outcome["rows"]["train"] == 24
+    plan = json.loads(desk.frontier("plan", "mini.yaml", "--json", **OFFLINE))
+    assert (plan["unlocked"], plan["to_run"], len(plan["up_to_date"])) == ([], [], 1)
+
+
+def test_a_file_that_changed_in_the_cache_is_refused_and_a_lost_cache_is_fetched_again(desk: Desk) -> None:
+    desk.frontier("stage", "mini.yaml")
+    before = desk.lock.read_bytes()
+    [snapshot] = desk.shop.sweeps.glob(f"cache/hub/datasets--*/snapshots/{OLD}")
+    (snapshot / "README.md").resolve().write_text("---\n---\n")
+    said = desk.frontier("stage", "mini.yaml", expect=2, **OFFLINE)
+    assert "README.md has sha256" in said
+    assert "remove its entry in the lock file" in said
+    shutil.rmtree(desk.shop.sweeps / "cache")
+    assert "letters: " + DATASET + f" at revision {OLD} cannot be fetched" in desk.frontier(
+        "stage", "mini.yaml", expect=2, **OFFLINE
+    )
+    assert "staged letters: fetched" in desk.frontier("stage", "mini.yaml")
+    assert desk.lock.read_bytes() == before
+
+
+def test_a_repository_that_cannot_be_read_says_why(desk: Desk) -> None:
+    desk.entry(revision="v3")
+    assert "check reader.revision" in desk.frontier("stage", "mini.yaml", expect=2)
+    desk.entry(files={"train": ["train"], "dev": ["dev"], "test": ["test"]})
+    said = desk.frontier("stage", "mini.yaml", expect=2)
+    assert "there is no split 'dev' in it; its Parquet files are: data/test-*.parquet" in said
+    desk.entry()
+    for file in (desk.hub.folders[OLD] / "data").iterdir():
+        file.unlink()
+    shutil.rmtree(desk.shop.sweeps / "cache")
+    said = desk.frontier("stage", "mini.yaml", expect=2)
+    assert "its loading script letters.py is never run" in said
+    assert "set revision: refs/convert/parquet" in said
+    desk.hub.token = "granted"
+    desk.entry(revision="v2")
+    said = desk.frontier("stage", "mini.yaml", expect=2)
+    assert f"it is gated: ask for access on the page of {DATASET}" in said
+    assert not desk.lock.exists()
+
+
+def test_a_task_can_be_looked_at_before_any_sweep_names_it(desk: Desk) -> None:
+    words = ("task", "inspect", "letters", "--catalogue", "catalogue")
+    assert "letters is not staged" not in desk.frontier(*words)
+    answer = json.loads(desk.frontier(*words, "--json", **OFFLINE))
+    assert answer["splits"]["train"]["labels"] == {"neg": 12, "pos": 12}
+    listed = json.loads(desk.frontier("list", "tasks", "--catalogue", "catalogue", "--json"))
+    [row] = [row for row in listed if row["task"] == "letters"]
+    assert (row["hub"], row["offline"]) == (DATASET, True)
