@@ -92,3 +92,37 @@ def test_a_model_of_several_labels_answers_and_scores_as_in_its_sweep(
     scored = workshop.json("evaluate", "model", "codes", "data_dir=.", "--catalogue", "codes")
     assert scored["same"] is True
     assert scored["test"]["micro_f1"]["value"] == point["quality"]
+
+
+def test_a_model_of_a_number_answers_and_scores_as_in_its_sweep(
+    new_workshop: Callable[[], Workshop],
+) -> None:
+    workshop = new_workshop()
+    write_files(workshop.root)
+    workshop.frontier(
+        "init",
+        "stays.csv",
+        "--catalogue",
+        "catalogue",
+        "--model",
+        "mini",
+        "--unit",
+        "days",
+        "--within",
+        "0.5",
+    )
+    sweep = ("stays/sweep.yaml", *FAST, "keep_weights=all")
+    [task] = workshop.json("run", *sweep, "--launcher", "local")["tasks"]
+    [point] = task["points"]
+    page = (workshop.sweeps / "stays" / "report" / "report.md").read_text()
+    error = -point["quality"]  # quality is oriented: higher is better
+    assert "mean absolute error in days" in page
+    assert f"{error:.3f}" in page
+    workshop.frontier("export", "stays", "mini/general/full/stays", "--seed", "1", "--out", "model")
+    (workshop.root / "new.csv").write_text("letter\nInvented letter about a long stay\n")
+    workshop.frontier("predict", "model", "new.csv", "--text", "letter", "--out", "answers.jsonl")
+    answer = json.loads((workshop.root / "answers.jsonl").read_text())
+    assert set(answer) == {"row", "value", "cut"}
+    scored = workshop.json("evaluate", "model", "stays", "data_dir=.", "--catalogue", "stays")
+    assert scored["same"] is True
+    assert scored["test"]["mae"] == scored["recorded"]["mae"]
