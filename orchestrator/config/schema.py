@@ -224,13 +224,13 @@ class SweepConfig(Record):
     capacity: tuple[NodeKind, ...] | None = Field(
         None,
         min_length=1,
-        description="what a cluster by address may grow to; `frontier render` tells it by the worker groups",
+        description="what a cluster by address may grow to; `frontier render` sets it from the worker groups",
     )
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
     on_bad_record: Literal["error", "skip"] | None = Field(
-        None, description="of all tasks; null: each one's own"
+        None, description="for all tasks; null: as each task says"
     )
-    paper_scoring: bool | None = Field(None, description="of all tasks")
+    paper_scoring: bool | None = Field(None, description="for all tasks; null: as each task says")
     full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
     keep_weights: KeepWeights = Field(
         "frontier",
@@ -250,7 +250,7 @@ class SweepConfig(Record):
         (), description="what `frontier doctor --strict` may find with `data: sensitive`; the report says so"
     )
     prices: str | None = Field(
-        None, description="entry of the price book, or a YAML file of one's own; relative to this file"
+        None, description="an entry of the catalogue's prices, or a YAML file of yours, relative to this file"
     )
     budget: SpendingLimit | None = Field(None, description="what the whole sweep may be billed")
     market: Market = Field("on_demand", description="which of the entry's prices: on_demand or spot")

@@ -53,12 +53,12 @@ class Recipe(Record):
         None, description="cap on training examples: the same ones for every cell and seed"
     )
     train_rows_per_class: PositiveInt | None = Field(
-        None, description="cap on training examples of each class; not for ner tasks"
+        None, description="cap on training examples of each class; for classification and relation tasks"
     )
     dev_rows: PositiveInt | None = Field(None, description="cap on dev examples; test is always scored whole")
     class_weights: Literal["balanced"] | None = Field(
         None,
-        description="balanced: rare classes and labels count for more in the loss; not for ner tasks",
+        description="balanced: rare classes and labels count more in the loss; not for ner or regression",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",

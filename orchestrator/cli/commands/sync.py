@@ -13,7 +13,8 @@ def sync(
 ) -> None:
     """Rebuild the MLflow runs from the records.
 
-    A second run changes nothing. If the records are in a cluster, it runs there.
+    Runs of the sweep whose records are gone are deleted. A second run changes nothing. If the records are in
+    a cluster, it runs there.
 
     Example: frontier sync demo
     """
