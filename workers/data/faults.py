@@ -8,6 +8,8 @@ from typing import Literal
 
 from orchestrator.errors import DataError, malformed
 
+_MOST = 10_000  # records that one message counts
+
 
 class Faults:
     """Apply `on_bad_record` of a task: a reader hands over the problem and leaves the record out.
@@ -46,7 +48,13 @@ class Faults:
         if self.on_bad_record == "error":
             if not self._together:
                 raise error from None
-            self.errors.setdefault((error.file, error.line, error.fault), error)
+            if len(self.errors) == _MOST:
+                fix = "check that the reader describes this file, and correct the records above"
+                raise DataError(
+                    error.file, None, f"more than {_MOST:,} malformed records: not read further", fix
+                )
+            # A traceback holds the row, whose text has to go with the reader.
+            self.errors.setdefault((error.file, error.line, error.fault), error.with_traceback(None))
             return
         self.kinds[error.fault] += 1
 

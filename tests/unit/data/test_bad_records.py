@@ -121,6 +121,24 @@ def test_all_malformed_rows_of_all_splits_are_named_at_once_in_the_order_of_thei
     assert MARKER not in f"{caught.value.__context__!r}"
 
 
+def test_a_kept_fault_holds_no_row(tmp_path: Path) -> None:
+    content = '{"text": "' + MARKER + '", "label": 7.5}\n'
+    (tmp_path / "train").write_text(content * 2)
+    faults = Faults("error", together=True)
+    read_split(task(JSONL, "error"), Split.TRAIN, tmp_path, faults)
+    assert len(faults.errors) == 2
+    assert [error.__traceback__ for error in faults.errors.values()] == [None, None]
+
+
+def test_reading_stops_where_nearly_every_record_is_malformed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("workers.data.faults._MOST", 5)
+    (tmp_path / "train").write_text("text,label\n" + "a,\n" * 50)
+    with pytest.raises(DataError) as caught:
+        read_corpus(task(CSV, "error"), tmp_path, [Split.TRAIN])
+    assert "more than 5 malformed records: not read further" in str(caught.value)
+    assert "lines 2, 3, 4, 5 and 6: the label is empty" in str(caught.value)
+
+
 def test_a_row_that_two_splits_of_one_file_read_is_named_once(tmp_path: Path) -> None:
     rows = "".join(f"text {n},{'xy'[n % 2]}\n" for n in range(40))
     (tmp_path / "train").write_text(f"text,label\n{rows}{MARKER}\nb,\n")
