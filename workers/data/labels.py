@@ -32,7 +32,8 @@ _FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
 
 
 def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults] = ()) -> tuple[str, ...]:
-    """Return the labels in the order of their ids: the declared ones, else those of train, sorted.
+    """Return the labels in the order of their ids: the declared ones or their columns, else those of train,
+    sorted.
 
     Of a regression there is one, "value". For ner these are "O", then "B-x" and "I-x" of each entity type,
     sorted by type. `faults` belong to the splits that were read, train first. Raises DataError if two
@@ -42,13 +43,13 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
     """
     if task.kind is TaskKind.REGRESSION:
         return _one_number(task, train)
-    counts = class_counts(train)
+    counts, declared = class_counts(train), task.labels or _columns(task.reader)
     text = None
-    if task.labels is None and isinstance(task.reader, _FROM_DATA):
+    if declared is None and isinstance(task.reader, _FROM_DATA):
         text = text_for_labels(task, counts)
     if text is None:
-        check_spellings(task, task.labels or sorted(counts), faults)
-    if task.labels is not None and (foreign := counts.keys() - set(task.labels)):
+        check_spellings(task, declared or sorted(counts), faults)
+    if declared is not None and (foreign := counts.keys() - set(declared)):
         problem = f"train has {len(foreign)} labels that `labels` does not hold"
         raise DataError(f"task {task.name}", None, problem, "add them to `labels`, or correct the data")
     if len(counts) < (1 if task.kind is TaskKind.NER else 2):
@@ -56,12 +57,20 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
         raise DataError(f"task {task.name}", None, problem, "check the label column or entity types")
     if text is not None:
         raise text
-    if task.positive_label is not None and task.positive_label not in (task.labels or counts):
+    if task.positive_label is not None and task.positive_label not in (declared or counts):
         problem = f"positive_label {task.positive_label!r} is not among the labels of train"
         raise DataError(f"task {task.name}", None, problem, "write it as the label column has it")
     if task.kind is not TaskKind.NER:
-        return task.labels or tuple(sorted(counts))
-    return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or counts) for prefix in "BI"))
+        return declared or tuple(sorted(counts))
+    return ("O", *(f"{prefix}-{kind}" for kind in sorted(declared or counts) for prefix in "BI"))
+
+
+def _columns(reader: object) -> tuple[str, ...] | None:
+    """Return the labels that have a column each, whether or not a row of train has them."""
+    if not isinstance(reader, TableReader | ArrowReader) or not reader.label_columns:
+        return None
+    merge = getattr(reader, "merge", {})
+    return tuple(dict.fromkeys(merge.get(column, column) for column in reader.label_columns))
 
 
 def _one_number(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:

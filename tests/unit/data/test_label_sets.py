@@ -54,6 +54,12 @@ def test_lists_in_json(tmp_path: Path) -> None:
     assert read(tmp_path, content, task("jsonl", label="codes")) == EXPECTED
 
 
+def test_each_column_is_a_label_even_if_no_row_of_train_has_it(tmp_path: Path) -> None:
+    spec = task("csv", label_columns=("Z00", "I10", "E11"))
+    read(tmp_path, "text,I10,E11,Z00\na,1,1,0\nb,0,1,0\n", spec)
+    assert label_set(spec, read_split(spec, Split.TRAIN, tmp_path)) == ("Z00", "I10", "E11")
+
+
 def test_columns_of_0_and_1(tmp_path: Path) -> None:
     spec = task("csv", label_columns=("I10", "E11"))
     assert read(tmp_path, "text,I10,E11\na,1,true\nb,0,0\nc,0.0,1.0\n", spec) == EXPECTED
