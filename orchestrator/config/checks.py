@@ -78,14 +78,17 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
 
 
 def _without_margin(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
-    """Tasks measured in a unit of their own, in which no difference is small by default."""
+    """Tasks measured in a unit of their own, in which no difference is small by default. A target for all
+    tasks is theirs only if all have that unit."""
     target, problems = config.good_enough, []
-    for name in config.tasks:
-        entry = catalogue.tasks.get(name)
-        if entry is None or entry.spec.metric not in IN_THE_UNIT or (target and target.names(name)):
+    specs = {name: catalogue.tasks[name].spec for name in config.tasks if name in catalogue.tasks}
+    errors = {name: spec for name, spec in specs.items() if spec.metric in IN_THE_UNIT}
+    one_unit = len(errors) == len(specs) and len({spec.unit for spec in errors.values()}) == 1
+    for name, spec in errors.items():
+        if target and (name in target.tasks or (one_unit and target.names(name))):
             continue
-        unit = entry.spec.unit or "the unit of its number"
-        problem = f"is missing for {name}, whose {entry.spec.metric} is in {unit}"
+        unit = spec.unit or "the unit of its number"
+        problem = f"is missing for {name}, whose {spec.metric} is in {unit}"
         setting = f"good_enough: {{tasks: {{{name}: {{within: NUMBER}}}}}}"
         fix = f"set {setting}, the difference in {unit} that is small"
         problems.append(Problem(source.of("good_enough"), "good_enough", problem, fix))

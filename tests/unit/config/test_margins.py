@@ -60,6 +60,14 @@ def test_a_sweep_says_what_difference_of_an_error_is_small(tmp_path: Path) -> No
     )
 
 
+def test_a_margin_for_all_tasks_is_none_in_the_unit_of_one(tmp_path: Path) -> None:
+    """0.01 is a point of F1, and a hundredth of a day."""
+    mixed = {"tasks": ["stays", "demo-outcome"], "good_enough": {"within": 0.01}}
+    assert problems(sweep(tmp_path, **mixed))["good_enough"].startswith("is missing for stays")
+    both = {"within": 0.01, "tasks": {"stays": {"within": 0.5}}}
+    load_sweep(sweep(tmp_path / "both", **mixed | {"good_enough": both}), cwd=tmp_path)
+
+
 def test_an_error_has_no_least_value(tmp_path: Path) -> None:
     words = problems(sweep(tmp_path, good_enough={"at_least": 0.5}))["good_enough.at_least"]
     assert words.startswith("stays is measured by its mae, which has no least value")
