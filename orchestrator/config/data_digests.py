@@ -33,12 +33,19 @@ def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -
 
 def _named_digest(task: TaskSpec) -> str | None:
     """Return the digest of data that no file of the user holds: what is generated, and data sets of a hub,
-    which are identified by their revision, so that staging makes no result stale."""
+    which are identified by their revision and by what is read of it, so that staging makes no result
+    stale."""
     if task.made is not None:
         return made_digest(task)
     if isinstance(task.reader, HubReader):
-        return digest_of([("hub", task.reader.dataset), ("revision", task.reader.revision)])
+        return _hub_digest(task.reader)
     return None
+
+
+def _hub_digest(reader: HubReader) -> str:
+    names = [(split, name) for split, files in sorted(reader.files.items()) for name in files]
+    origin = [("hub", reader.dataset), ("revision", reader.revision), ("config", reader.config or "")]
+    return digest_of([*origin, *names])
 
 
 def is_data_here(task: TaskSpec, lock: Lock, cache: Path) -> bool:

@@ -13,7 +13,9 @@ import pytest
 
 from orchestrator.config import Inputs, digest_inputs, inputs
 from orchestrator.config.corpus_digests import CorpusDigests
+from orchestrator.config.data_digests import digest_data
 from orchestrator.config.inputs import metrics_version
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import DataError
 from workers.data import read_split
@@ -226,3 +228,16 @@ def test_planning_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_read_of_a_data_set_of_a_hub_is_part_of_its_digest(tmp_path: Path) -> None:
+    entry = {"name": "t", "title": "T", "kind": "ner", "domain": "d", "metric": "entity_f1"}
+
+    def digest(**reader: Any) -> str | None:
+        reader = {"format": "hub", "dataset": "a/b", "revision": "c" * 40} | reader
+        return digest_data(TaskSpec.model_validate(entry | {"reader": reader}), tmp_path)
+
+    splits = {"train": ["train"], "dev": ["validation"], "test": ["test"]}
+    assert digest() == digest(files=splits)
+    others = [{"files": splits | {"test": ["test_hard"]}}, {"config": "notes"}, {"revision": "d" * 40}]
+    assert len({digest(), *(digest(**other) for other in others)}) == 4
