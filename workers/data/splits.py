@@ -168,9 +168,9 @@ def _read_file(
                 task,
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
-                "ner reads conll, pubtator, i2b2-2010, i2b2-xml, arrow or parquet; classification csv, "
-                "jsonl, mimic-notes, arrow or parquet; multilabel and regression csv, jsonl, arrow or "
-                "parquet; relation csv, jsonl, arrow, parquet, i2b2-2010, "
+                "ner reads conll, pubtator, i2b2-2010, i2b2-xml, arrow, parquet or hub; classification csv, "
+                "jsonl, mimic-notes, arrow, parquet or hub; multilabel and regression csv, jsonl, arrow, "
+                "parquet or hub; relation csv, jsonl, arrow, parquet, hub, i2b2-2010, "
                 "or pubtator with `relation` and exactly two `entity_types`",
             )
 

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.task import ConllReader, HubReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import DataError
+from orchestrator.errors import ConfigError, DataError
 from workers.data import Text, read_split
 from workers.data.readers.hub_files import parquet_files
 
@@ -167,3 +167,12 @@ def test_its_splits_are_those_of_a_hub_but_for_what_is_held_out() -> None:
     assert HubReader.model_validate(reader(hold_out=by).model_dump(mode="json")) == reader(hold_out=by)
     with pytest.raises(ValueError, match="no repository of a hub"):
         reader(dataset="https://some/where")
+
+
+def test_the_formats_of_each_kind_name_the_hub(tmp_path: Path) -> None:
+    other = task().model_copy(update={"reader": ConllReader(format="conll", files={Split.TRAIN: ("a.tsv",)})})
+    with pytest.raises(ConfigError) as refused:
+        read_split(other, Split.TRAIN, tmp_path)
+    kinds = str(refused.value).partition("ner reads")[2].split("; ")
+    assert len(kinds) == 4
+    assert all("hub" in formats for formats in kinds)
