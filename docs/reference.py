@@ -15,7 +15,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from orchestrator.cli.app import app
-from orchestrator.config import load_catalogue, sweep_schema
+from orchestrator.config import load_catalogue, sweep_schema, task_schema
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.contracts.recipe import Recipe
 
@@ -31,7 +31,8 @@ _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages. Called by MkDocs."""
     pages = {
-        "reference/sweep-file.md": sweep_page(sweep_schema()),
+        "reference/sweep-file.md": schema_page("The sweep file", "frontier schema", sweep_schema()),
+        "reference/task-file.md": schema_page("The task file", "frontier schema task", task_schema()),
         "reference/commands.md": commands_page(),
         "reference/catalogue.md": catalogue_page(),
         **{page: _adopted(document, page) for document, page in _PAGES.items()},
@@ -41,11 +42,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def sweep_page(schema: dict[str, Any]) -> str:
-    """Return a table of keys for the sweep file and for each record in it. Keys of a recipe have the defaults
+def schema_page(title: str, command: str, schema: dict[str, Any]) -> str:
+    """Return a table of keys for a kind of file and for each record in it. Keys of a recipe have the defaults
     that a cell gets where no layer sets them."""
     defaults = {key: field.default for key, field in Recipe.model_fields.items() if not field.is_required()}
-    lines = ["# The sweep file", "", f"{schema['description']} Generated from `frontier schema`.", ""]
+    lines = [f"# {title}", "", f"{schema['description']} Generated from `{command}`.", ""]
     definitions = schema["$defs"]
     lines += _keys(schema, definitions)
     for name, record in sorted(definitions.items()):

@@ -14,9 +14,10 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Failure, Outcome
+from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.resources import Resources
-from orchestrator.contracts.task import TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from orchestrator.errors import LaunchError

@@ -27,10 +27,11 @@ from orchestrator.contracts.outcome import (
     StartEvent,
     StepEvent,
 )
+from orchestrator.contracts.readers import ConllReader, PubtatorReader, TableReader
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
-from orchestrator.contracts.task import ConllReader, MadeNotes, PubtatorReader, TableReader, TaskSpec
+from orchestrator.contracts.task import MadeNotes, TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Split, TaskKind
 from orchestrator.tracking.ledger import Ledger

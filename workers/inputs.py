@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.target_scale import TargetScale
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem

@@ -20,8 +20,9 @@ from typing import Any
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.runtime.answers import answer_request

@@ -5,6 +5,7 @@ from orchestrator.config.grid import Grid, GridCell
 from orchestrator.config.inputs import Inputs, digest_inputs
 from orchestrator.config.schema import SweepConfig, sweep_schema
 from orchestrator.config.sweep import ResolvedSweep, load_sweep
+from orchestrator.config.task_files import task_schema
 
 __all__ = [
     "Catalogue",
@@ -20,4 +21,5 @@ __all__ = [
     "load_catalogue",
     "load_sweep",
     "sweep_schema",
+    "task_schema",
 ]

@@ -14,7 +14,8 @@ from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.contracts import hub
 from orchestrator.contracts.files import INTO_DATA_DIR, leads_out
 from orchestrator.contracts.generated import made_digest
-from orchestrator.contracts.task import ArrowReader, HubReader, MimicNotesReader, TaskSpec
+from orchestrator.contracts.readers import ArrowReader, HubReader, MimicNotesReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import ConfigError, Problem
 
 

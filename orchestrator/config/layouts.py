@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.contracts.task import HubReader, MimicNotesReader, Reader, TaskSpec
+from orchestrator.contracts.readers import HubReader, MimicNotesReader, Reader
+from orchestrator.contracts.task import TaskSpec
 
 
 def resolve_layout(task: TaskSpec, data_dir: Path | None) -> TaskSpec:

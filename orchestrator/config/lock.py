@@ -18,8 +18,9 @@ from orchestrator.config.problems import validate
 from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Problem
 
 _HEAD = """\

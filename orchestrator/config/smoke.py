@@ -15,10 +15,11 @@ from orchestrator.config.grid import Grid
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.methods import MethodSpec, Settings
+from orchestrator.contracts.readers import ArrowReader, HoldOut, HubReader, Reader
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import RefusedCell
-from orchestrator.contracts.task import ArrowReader, HoldOut, HubReader, MadeNotes, Reader
+from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.tuning import Tune
 
 _NOTES = MadeNotes(train=24, dev=14, test=14)

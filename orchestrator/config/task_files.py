@@ -9,16 +9,32 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from orchestrator.config.problems import shown
+from orchestrator.config.recipes import RecipePatch
 from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.readers import Reader
 from orchestrator.contracts.record import raise_problems
 from orchestrator.contracts.sameness import look_alikes, visible
-from orchestrator.contracts.task import Reader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.task_rules import readers_of, task_problems
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Problem
+
+
+class _TaskFile(TaskSpec):
+    """A task, in a file `tasks/NAME.yaml` of a catalogue."""
+
+    recipe: RecipePatch = Field(RecipePatch(), description="recipe keys that suit the task")
+
+
+def task_schema() -> dict[str, Any]:
+    """JSON schema of a task file, whose name is that of the file."""
+    schema = _TaskFile.model_json_schema()
+    del schema["properties"]["name"]
+    schema["required"].remove("name")
+    return schema
 
 
 class DescribedTask(TaskSpec):

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.readers import ArrowReader
 from orchestrator.contracts.split_counts import Kinds, SplitCounts
-from orchestrator.contracts.task import ArrowReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 Counted = Mapping[Split, Sequence[SplitCounts]]  # different ones of the trials of one task

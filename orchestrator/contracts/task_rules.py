@@ -11,15 +11,15 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Problem
 
 if TYPE_CHECKING:
-    from orchestrator.contracts.task import (
+    from orchestrator.contracts.readers import (
         ArrowReader,
         HoldOut,
         MimicNotesReader,
         PubtatorReader,
         Reader,
         TableReader,
-        TaskSpec,
     )
+    from orchestrator.contracts.task import TaskSpec
 
 _TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL, TaskKind.REGRESSION)
 _HAS_COLUMNS = ("arrow", "csv", "hub", "jsonl", "parquet")

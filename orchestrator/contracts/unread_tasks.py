@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
+from orchestrator.contracts.readers import ConllReader, TableReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 _FILES = {Split.TEST: ("unknown",)}

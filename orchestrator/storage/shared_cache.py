@@ -10,7 +10,8 @@ from pathlib import Path
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.generated import made_root
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.readers import HubReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import StorageError
 from orchestrator.storage import directories
 from orchestrator.storage.store import Store

@@ -33,7 +33,8 @@ from typing import Any
 from table import ONE_THREAD, Row, arguments, finish
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import TableReader, TaskSpec
+from orchestrator.contracts.readers import TableReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split, TaskKind
 

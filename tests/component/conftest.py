@@ -22,9 +22,10 @@ from orchestrator.contracts.methods.multiplicative import Ia3
 from orchestrator.contracts.methods.weights import Full, HeadOnly
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.outcome import Event, Outcome, read_event
+from orchestrator.contracts.readers import ConllReader, TableReader
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.resources import Resources
-from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, TrialSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.runtime.host import AttemptHost

@@ -21,8 +21,8 @@ from orchestrator.contracts.exported import ExportRequest, PredictRequest, Weigh
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.target_scale import TargetScale
-from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.export import export_model

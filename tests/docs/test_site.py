@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from orchestrator.cli.app import app
-from orchestrator.config import load_catalogue, sweep_schema
+from orchestrator.config import load_catalogue, sweep_schema, task_schema
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -58,8 +58,9 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_the_reference_has_every_key_command_and_entry(reference: Any) -> None:
-    keys = reference.sweep_page(sweep_schema())
-    assert all(f"| `{key}` |" in keys for key in sweep_schema()["properties"])
+    for schema in (sweep_schema(), task_schema()):
+        keys = reference.schema_page("The file", "frontier schema", schema)
+        assert all(f"| `{key}` |" in keys for key in schema["properties"])
     commands = reference.commands_page()
     assert all(
         f"## frontier {name}" in commands

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
+from orchestrator.contracts.readers import ArrowReader, ConllReader, TableReader
 from orchestrator.contracts.sameness import NO_ID, Identity, texts_key, words_key
-from orchestrator.contracts.task import ArrowReader, ConllReader, TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from workers.data.examples import Example, Tokens
 from workers.data.holdout import Selector

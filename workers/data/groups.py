@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from orchestrator.contracts.task import ArrowReader, TableReader, TaskSpec
+from orchestrator.contracts.readers import ArrowReader, TableReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.data.examples import Example, Text
 from workers.data.masked import sentence_ids

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Protocol
 
+from orchestrator.contracts.readers import ArrowReader, HoldOut, Reader, TableReader
 from orchestrator.contracts.sameness import Identity, id_key
-from orchestrator.contracts.task import ArrowReader, HoldOut, Reader, TableReader
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 _SALT = "frontier-hold-out-1"  # a change changes every held-out split

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from orchestrator.contracts import hub
 from orchestrator.contracts.files import sha256_of
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.readers import HubReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import DataError
 from workers.data.hub import NotFetchedError, Repository, files_of, snapshot
 from workers.data.readers.hub_files import CARD, parquet_below, parquet_files, read_card

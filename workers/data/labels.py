@@ -7,15 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator.contracts.sameness import label_key, visible
-from orchestrator.contracts.task import (
+from orchestrator.contracts.readers import (
     ArrowReader,
     ConllReader,
     I2b2XmlReader,
     PubtatorReader,
     TableReader,
-    TaskSpec,
 )
+from orchestrator.contracts.sameness import label_key, visible
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Example, RegressionText, labels_of

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
+from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.split_counts import SplitCounts
-from orchestrator.contracts.task import TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import DataError
 from workers.data.examples import Example, Text

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.contracts.files import INTO_DATA_DIR, leads_out
-from orchestrator.contracts.sameness import Identity
-from orchestrator.contracts.task import (
+from orchestrator.contracts.readers import (
     ArrowReader,
     ConllReader,
     HoldOut,
@@ -16,8 +15,9 @@ from orchestrator.contracts.task import (
     MimicNotesReader,
     PubtatorReader,
     TableReader,
-    TaskSpec,
 )
+from orchestrator.contracts.sameness import Identity
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.copies import Ids

@@ -9,8 +9,9 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from orchestrator.contracts.caveats import caveats
+from orchestrator.contracts.readers import ArrowReader, ConllReader, I2b2ConceptReader, PubtatorReader
 from orchestrator.contracts.split_counts import SplitCounts
-from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2ConceptReader, PubtatorReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data.copies import repeated_texts

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, pairwise
 from xml.sax.saxutils import quoteattr
 
-from orchestrator.contracts.task import I2b2XmlReader, TaskSpec
+from orchestrator.contracts.readers import I2b2XmlReader
+from orchestrator.contracts.task import TaskSpec
 from workers.demo.lexicon import ENTITIES, Entity
 from workers.demo.notes import Note, Sentence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.contracts.task import (
+from orchestrator.contracts.readers import (
     ArrowReader,
     ConllReader,
     I2b2ConceptReader,
@@ -12,8 +12,8 @@ from orchestrator.contracts.task import (
     MimicNotesReader,
     PubtatorReader,
     TableReader,
-    TaskSpec,
 )
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, Problem
 from workers.demo.i2b2 import File, Naming, Numbered, concept_files, xml_files

@@ -10,8 +10,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.readers import ArrowReader, MimicNotesReader, TableReader
 from orchestrator.contracts.separators import CHARACTERS
-from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.data.holdout import part_of
 from workers.demo.i2b2 import File, Naming, Numbered

@@ -16,9 +16,10 @@ from orchestrator.contracts.methods import MethodSpec, Settings
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.outcome import Event, Outcome, StepEvent, read_event
+from orchestrator.contracts.readers import ConllReader, TableReader
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.resources import Resources
-from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, TrialSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 

@@ -14,8 +14,9 @@ from orchestrator.contracts import hub
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.metrics import METRICS, PRIMARY
 from orchestrator.contracts.price import CPU
+from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.safetensors_files import has_weights
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.execution.devices import first_gpu
 
 Row = dict[str, Any]

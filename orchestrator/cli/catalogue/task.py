@@ -26,9 +26,10 @@ from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.hub import snapshot_of
 from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.requests import InspectTask, Staged, StageRequest
 from orchestrator.contracts.split_counts import SplitCounts
-from orchestrator.contracts.task import HubReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError, InputError, Problem
 from orchestrator.report.results.guessing import ClassCounts, guess

@@ -13,7 +13,7 @@ from orchestrator.cli.export.folder import read_exported
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.exported import Exported, PredictRequest
-from orchestrator.contracts.task import ArrowReader, TableReader
+from orchestrator.contracts.readers import ArrowReader, TableReader
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.units import quantity
 

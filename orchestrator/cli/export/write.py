@@ -29,8 +29,9 @@ from orchestrator.contracts.exported import (
 )
 from orchestrator.contracts.files import draft, sha256_of, write_atomically
 from orchestrator.contracts.ledger import AttemptRecord
+from orchestrator.contracts.readers import ArrowReader, TableReader
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.contracts.task import ArrowReader, TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import ConfigError, InputError, LedgerError, Problem

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS, MetricName
+from orchestrator.contracts.readers import ConllReader
 from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.contracts.task import ConllReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import FailureRule, Sensitivity, Source, Unit
 from orchestrator.report.results.collect import Collected
 from orchestrator.report.results.guessing import Guess, answer_to_all

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.config import load_sweep
-from orchestrator.contracts.task import TableReader
+from orchestrator.contracts.readers import TableReader
 from orchestrator.errors import ConfigError, FrontierError, InputError
 
 MARKER = "Xanadu"  # in each text: nothing that is printed or written may hold it

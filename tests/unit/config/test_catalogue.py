@@ -9,7 +9,7 @@ from own_data import snippets, write_example
 
 from orchestrator.config import Catalogue, load_catalogue, load_sweep
 from orchestrator.config.inputs import digest_inputs
-from orchestrator.contracts.task import ConllReader, TableReader
+from orchestrator.contracts.readers import ConllReader, TableReader
 from orchestrator.contracts.vocabulary import Sensitivity, Split, TaskKind
 from orchestrator.errors import ConfigError
 from workers.data import label_set, read_split

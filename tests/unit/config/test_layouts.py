@@ -10,7 +10,8 @@ import yaml
 
 from orchestrator.config import Inputs, digest_inputs
 from orchestrator.config.layouts import resolve_layout
-from orchestrator.contracts.task import ArrowReader, HoldOut, MimicNotesReader, TaskSpec
+from orchestrator.contracts.readers import ArrowReader, HoldOut, MimicNotesReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 TABLES = ("raw/NOTEEVENTS.csv", "raw/ADMISSIONS.csv", "raw/DIAGNOSES_ICD.csv")

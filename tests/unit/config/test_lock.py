@@ -21,7 +21,8 @@ from orchestrator.config.lock import (
     write_lock,
 )
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights
-from orchestrator.contracts.task import HubReader, MadeNotes, TaskSpec
+from orchestrator.contracts.readers import HubReader
+from orchestrator.contracts.task import MadeNotes, TaskSpec
 
 COMMIT = "12345e" + "0" * 34  # a number, to a careless reader of YAML
 TASK = {"name": "mine", "title": "T", "kind": "ner", "domain": "clinical", "metric": "entity_f1"}

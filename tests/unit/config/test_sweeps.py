@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config import load_sweep, sweep_schema
+from orchestrator.config import load_sweep, sweep_schema, task_schema
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.errors import ConfigError
@@ -230,9 +230,16 @@ def test_the_schema_describes_every_key_a_file_may_have() -> None:
     assert {"rank", "learning_rate"} <= set(schema["$defs"]["MethodItem"]["properties"])
 
 
-def test_every_key_of_the_schema_has_a_description() -> None:
-    schema = sweep_schema()
-    records = {"SweepConfig": schema, **schema["$defs"]}
+def test_the_schema_of_a_task_has_the_keys_of_a_file() -> None:
+    schema = task_schema()
+    assert {"title", "reader", "recipe"} <= set(schema["properties"])
+    assert "name" not in schema["properties"]
+    assert schema["required"] == ["title", "kind", "domain", "reader", "metric"]
+
+
+@pytest.mark.parametrize("schema", [sweep_schema(), task_schema()], ids=["sweep", "task"])
+def test_every_key_of_the_schema_has_a_description(schema: dict[str, Any]) -> None:
+    records = {"file": schema, **schema["$defs"]}
     missing = [
         f"{name}.{key}"
         for name, record in records.items()

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import ArrowReader, TaskSpec
+from orchestrator.contracts.readers import ArrowReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, label_set, read_split

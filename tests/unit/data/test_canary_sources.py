@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 from canary_corpora import FORMATS, Planted, write
 
-from orchestrator.contracts.task import Reader, TaskSpec
+from orchestrator.contracts.readers import Reader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import DataError
 from workers.data import inspect_task, read_corpus
 

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.task import ConllReader, TaskSpec
+from orchestrator.contracts.readers import ConllReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Tokens, cap_rows, label_set, read_split

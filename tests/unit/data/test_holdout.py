@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.task import HoldOut, I2b2XmlReader, TaskSpec
+from orchestrator.contracts.readers import HoldOut, I2b2XmlReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import read_split, splits_of
@@ -34,7 +35,7 @@ def task(files: dict[Split, tuple[str, ...]], hold_out: HoldOut | None) -> TaskS
 
 def test_an_id_falls_into_the_same_part_in_every_process() -> None:
     script = (
-        "from orchestrator.contracts.task import HoldOut; from workers.data.holdout import part_of\n"
+        "from orchestrator.contracts.readers import HoldOut; from workers.data.holdout import part_of\n"
         "print(*(part_of(f'record-{n}', HoldOut(dev=0.3, test=0.3)) for n in range(20)))"
     )
     here = [str(part_of(f"record-{n}", HoldOut(dev=0.3, test=0.3))) for n in range(20)]

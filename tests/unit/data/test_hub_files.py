@@ -11,7 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import ConllReader, HubReader, TaskSpec
+from orchestrator.contracts.readers import ConllReader, HubReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError
 from workers.data import Text, read_split

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import HoldOut, I2b2ConceptReader, TaskSpec
+from orchestrator.contracts.readers import HoldOut, I2b2ConceptReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, label_set, read_split

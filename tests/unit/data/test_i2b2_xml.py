@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.task import I2b2XmlReader, TaskSpec
+from orchestrator.contracts.readers import I2b2XmlReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Tokens, inspect_task, read_split

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from orchestrator.config.layouts import resolve_layout
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.task import HoldOut, MimicNotesReader, TaskSpec
+from orchestrator.contracts.readers import HoldOut, MimicNotesReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, read_split

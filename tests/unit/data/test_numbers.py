@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.task import ArrowReader, TableReader, TaskSpec
+from orchestrator.contracts.readers import ArrowReader, TableReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import check_scorable, inspect_task, label_set, read_split

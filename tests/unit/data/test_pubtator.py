@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import PubtatorReader, TaskSpec
+from orchestrator.contracts.readers import PubtatorReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, read_split

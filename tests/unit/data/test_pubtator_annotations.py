@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import PubtatorReader, TaskSpec
+from orchestrator.contracts.readers import PubtatorReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, read_split

@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.sameness import text_key
-from orchestrator.contracts.task import TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError
 from workers.data import Text, cap_rows, inspect_task, label_set, read_split

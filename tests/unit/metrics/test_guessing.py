@@ -7,7 +7,8 @@ import math
 import pytest
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.task import ConllReader, PubtatorReader, TableReader, TaskSpec
+from orchestrator.contracts.readers import ConllReader, PubtatorReader, TableReader
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data.examples import Text, Tokens
 from workers.guessing import guessing

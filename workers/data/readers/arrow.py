@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
+from orchestrator.contracts.readers import ArrowReader, HubReader
 from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, texts_key
-from orchestrator.contracts.task import ArrowReader, HubReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens, labels_of

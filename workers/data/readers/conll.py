@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from orchestrator.contracts.readers import ConllReader
 from orchestrator.contracts.sameness import Identity, spelling_fix, words_key
-from orchestrator.contracts.task import ConllReader
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.contracts.task import HubReader
+from orchestrator.contracts.readers import HubReader
 from orchestrator.errors import DataError
 from workers.data.readers.parquet_file import ParquetFile
 

@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from orchestrator.contracts.readers import I2b2XmlReader
 from orchestrator.contracts.sameness import id_key, spelling_fix
-from orchestrator.contracts.task import I2b2XmlReader
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens

@@ -15,8 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.contracts.readers import MimicNotesReader
 from orchestrator.contracts.sameness import NO_ID, Identity
-from orchestrator.contracts.task import MimicNotesReader
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.examples import Text

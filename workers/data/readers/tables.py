@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.sameness import (
     NO_ID,
     Identity,
@@ -20,7 +21,6 @@ from orchestrator.contracts.sameness import (
     texts_key,
     visible,
 )
-from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import MultilabelText, RegressionText, Text, labels_of
