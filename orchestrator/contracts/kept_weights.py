@@ -17,11 +17,12 @@ GIB = 2**30
 
 
 class DropReason(StrEnum):
-    """Why the whole model of a trial was dropped; the value completes a sentence about it."""
+    """Why a trial has no whole model, as of the newest choice; the value completes a sentence about it."""
 
     DOMINATED = "its cell is not on the frontier"
     OTHER_SEED = "the model of another seed of its cell was kept"
     LIMIT = "it does not fit in keep_gib"
+    EARLIER = "it was dropped earlier, for room or while another cell beat its own"
 
 
 class WholeModel(Record):
@@ -33,11 +34,16 @@ class WholeModel(Record):
 
 
 class KeptWeights(Record):
-    """`weights.json` in the sweep's directory, written by the driver before it deletes anything."""
+    """`weights.json` in the sweep's directory, written by the driver before it deletes anything.
+
+    `attempts`: whose model was dropped, by trial; without those whose model no worker wrote. Older records do
+    not have it.
+    """
 
     keep_gib: PositiveFloat
     kept: tuple[WholeModel, ...] = ()  # those that stay first if space runs out first
     dropped: dict[str, DropReason] = Field(default_factory=dict)  # by trial
+    attempts: dict[str, NonNegativeInt] = Field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -45,5 +51,5 @@ class KeptWeights(Record):
 
     @property
     def over_limit(self) -> tuple[str, ...]:
-        """Return the trials on the frontier whose model did not fit."""
+        """Return the trials that no other cell beats and whose model did not fit."""
         return tuple(name for name, reason in self.dropped.items() if reason is DropReason.LIMIT)

@@ -29,6 +29,9 @@ class Keeper(Protocol):
     def ended(self, trials: Sequence[PlannedTrial]) -> KeptWeights:
         """Choose again, after these trials have ended and their outcomes are in the ledger."""
 
+    def finish(self) -> KeptWeights:
+        """Choose again at the end of the run, after which no failed trial is retried."""
+
 
 class Keeping:
     """Hands the trials that have ended to the keeper, several at once where it falls behind."""
@@ -86,6 +89,8 @@ class Keeping:
                     self._news.put(WeightsChosen(self._keeper.follow(records[-1])))
                 elif ended:
                     self._news.put(WeightsChosen(self._keeper.ended(ended)))
+                if last:
+                    self._news.put(WeightsChosen(self._keeper.finish()))
             except (FrontierError, OSError) as failed:
                 self._news.put(WeightsChosen(None, _STUCK.format(failed)))
                 return

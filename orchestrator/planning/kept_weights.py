@@ -11,8 +11,9 @@ _BYTES = 4  # of a weight: a fully trained model is saved in full precision
 
 
 class WeightsForecast(Record):
-    """Bytes of whole models with `keep_weights: frontier`. `kept` is the most that stay; `each` is written
-    for every trial that runs, until its result has arrived. None: the catalogue does not say the size."""
+    """Bytes of whole models with `keep_weights: frontier`. `kept` is the most that stay, of all seeds while
+    their cells are undecided; `each` is written for every trial that runs, until its result has arrived.
+    None: the catalogue does not say the size."""
 
     kept: int | None
     each: int | None
@@ -33,7 +34,7 @@ def weights_forecast(plan: Plan) -> WeightsForecast | None:
     written = [size for size in sizes.values() if size <= limit]
     complete = len(sizes) == len(cells)
     return WeightsForecast(
-        kept=min(limit, sum(written)) if complete else limit,
+        kept=min(limit, len(config.seeds) * sum(written)) if complete else limit,
         each=max(written, default=0) if complete else None,
         too_large=tuple(name for name, size in sizes.items() if size > limit),
     )

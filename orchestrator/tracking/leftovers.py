@@ -86,8 +86,8 @@ def _dropped(ledger: Ledger, records: Iterable[TrialRecord]) -> Iterator[Path]:
         attempt_kept = record.decisive
         if (
             weights is not None
-            and record.name in weights.dropped
             and attempt_kept is not None
+            and weights.attempts.get(record.name) == attempt_kept.attempt
             and saved_for_frontier(attempt_kept, methods[record.planned.cell.method])
         ):
             yield Path(attempt_kept.directory) / layout.MODEL

@@ -1,4 +1,4 @@
-"""`keep_weights: frontier`: drop whole models that no longer are on the frontier, while the sweep runs."""
+"""`keep_weights: frontier`: drop whole models that other cells beat, while the sweep runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report.kept_models import Saved, kept_models
-from orchestrator.report.results.frontier_so_far import FrontierSoFar, OnFrontier
+from orchestrator.report.results.frontier_so_far import FrontierSoFar, RankedCell
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.leftovers import saved_for_frontier
 from orchestrator.tracking.whole_models import SavedModel, drop, saved_models
@@ -29,7 +29,7 @@ class FrontierWeights:
         self._trials: dict[Cell, list[PlannedTrial]] = {}
         self._saved: dict[str, list[SavedModel]] = {}  # by trial
         self._unsaved: dict[str, None] = {}
-        self._frontiers: dict[str, list[OnFrontier]] = {}  # by task
+        self._ranked: dict[str, list[RankedCell]] = {}  # by task
         for planned in sweep.trials:
             self._trials.setdefault(planned.cell, []).append(planned)
         for cell in self._trials:
@@ -41,6 +41,9 @@ class FrontierWeights:
         for cell in cells:
             self._read(cell)
         return self._choose(dict.fromkeys(cell.task for cell in cells))
+
+    def finish(self) -> KeptWeights:
+        return self._choose(self._sweep.tasks, retries=False)
 
     def _read(self, cell: Cell) -> None:
         records = [self._ledger.trial(planned) for planned in self._trials[cell]]
@@ -62,17 +65,17 @@ class FrontierWeights:
             and attempt.outcome.saved_bytes is None
         )
 
-    def _choose(self, tasks: Iterable[str]) -> KeptWeights:
+    def _choose(self, tasks: Iterable[str], *, retries: bool = True) -> KeptWeights:
         for task in tasks:
-            self._frontiers[task] = list(self._so_far.frontier(task))
+            self._ranked[task] = list(self._so_far.ranked(task, retries=retries))
         there = [saved for models in self._saved.values() for saved in models]
         saved = Saved(
             current={s.model.trial: s.model for s in there if s.use == "current"},
             stale=[s.model for s in there if s.use == "stale"],
             unsaved=tuple(self._unsaved),
         )
-        frontier = [cell for cells in self._frontiers.values() for cell in cells]
-        chosen = kept_models(frontier, saved, self._keep_gib, self._before)
+        cells = [cell for ranked in self._ranked.values() for cell in ranked]
+        chosen = kept_models(cells, saved, self._keep_gib, self._before)
         if chosen != self._before:
             self._ledger.write_weights(chosen)
             self._before = chosen

@@ -17,10 +17,10 @@ def kept_line(weights: KeptWeights) -> str:
 
 
 def over_limit_line(weights: KeptWeights) -> str | None:
-    """Return what is on the frontier and did not fit, None where all of it did."""
+    """Return what no other cell beats and did not fit, None where all of it did."""
     names = weights.over_limit
     if not names:
         return None
-    those = f"{quantity(len(names), 'whole model')} on the frontier did not fit in keep_gib: "
+    those = f"{quantity(len(names), 'whole model')} that no other cell beats did not fit in keep_gib: "
     fix = "set keep_gib higher, or train one again with `frontier export --retrain`"
     return f"{those}{named_list(names, _MOST)}\n    -> {fix}"

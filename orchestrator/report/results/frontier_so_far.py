@@ -1,9 +1,11 @@
-"""The frontiers of a sweep that is running, as its report would draw them now, and the seeds behind them."""
+"""How the cells of a sweep that is running compare, as its report would draw the frontiers now."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.sweep import SweepRecord
@@ -16,16 +18,27 @@ from orchestrator.report.results.guessing import ClassCounts, guess
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.points import comparisons_of, cost_and_quality, points_of
 from orchestrator.report.results.seed_choice import by_dev
-from orchestrator.report.statistics.pareto import cheapest_enough
+from orchestrator.report.statistics.pareto import as_costs, cheapest_enough, pareto_mask
+
+
+class Standing(StrEnum):
+    """Whether another cell beats a cell on quality and cost, in the order in which their models get room."""
+
+    FRONTIER = "frontier"  # none does so far
+    INCOMPARABLE = "incomparable"  # it has no cost or no quality
+    UNDECIDED = "undecided"  # one does, and seeds of either have not ended
+    BEATEN = "beaten"  # one does for good
 
 
 @dataclass(frozen=True)
-class OnFrontier:
-    """A cell that no other cell beats. `rank`: 0 for the cheapest that is good enough, then the others by
-    quality, best first. `seeds`: its finished trials under one comparison key, best on dev first."""
+class RankedCell:
+    """A cell under one comparison key. `rank`: 0 for the cheapest that is good enough, then the others by
+    quality, best first. `ended`: all planned seeds have. `seeds`: finished trials, best on dev first."""
 
     cell: Cell
+    standing: Standing
     rank: int
+    ended: bool
     seeds: tuple[TrialRecord, ...]
 
 
@@ -50,24 +63,58 @@ class FrontierSoFar:
         self._cells.setdefault(cell.task, {})[cell] = results
         self._finished[cell] = tuple(r for r in records if r.state is TrialState.FINISHED)
 
-    def frontier(self, task: str) -> Iterator[OnFrontier]:
-        """Yield the cells on the frontiers of a task, one frontier for each comparison key."""
-        cells = list(self._cells.get(task, {}).values())
-        spec, comparisons = self._sweep.tasks[task], comparisons_of(cells)
+    def ranked(self, task: str, *, retries: bool) -> Iterator[RankedCell]:
+        """Yield the cells of a task for each comparison key. `retries`: failed trials may run again, so that
+        they have not ended."""
+        cells = self._cells.get(task, {})
+        spec, comparisons = self._sweep.tasks[task], comparisons_of(cells.values())
         guessed = guess(spec, self._classes.get(task)).scores
         counting = Counting(self._sweep.failures, spec.metric, guessed)
-        points = points_of(cells, (), comparisons, self._sweep, counting)
+        points = points_of(list(cells.values()), (), comparisons, self._sweep, counting)
+        states = {TrialState.FINISHED} if retries else {TrialState.FINISHED, TrialState.FAILED}
+        ended = {
+            cell
+            for cell, results in cells.items()
+            if sum(results.states[state] for state in states) == results.planned
+        }
         for key, comparison in comparisons.items():
-            yield from self._ranked(task, key, [p for p in points if p.comparison == comparison.label])
+            yield from self._under(task, key, [p for p in points if p.comparison == comparison.label], ended)
 
-    def _ranked(self, task: str, key: Key, points: list[Point]) -> Iterator[OnFrontier]:
+    def _under(
+        self, task: str, key: Key, points: Sequence[Point], ended: Collection[Cell]
+    ) -> Iterator[RankedCell]:
         target = NEAR if self._sweep.good_enough is None else self._sweep.good_enough.of(task)
         enough = cheapest_enough([cost_and_quality(point) for point in points], target)
         first = None if enough is None else points[enough]
-        on = sorted((p for p in points if p.frontier), key=lambda p: (p is not first, -_quality(p), p.name))
-        for rank, point in enumerate(on):
+        beaten = _beaten_for_good([point for point in points if point.cell in ended])
+        ordered = sorted(points, key=lambda p: (p is not first, -_quality(p), p.name))
+        for rank, point in enumerate(ordered):
             seeds = [t for t in self._finished[point.cell] if t.outcome and key_of(t, t.outcome) == key]
-            yield OnFrontier(point.cell, rank, tuple(reversed(by_dev(seeds))))
+            yield RankedCell(
+                cell=point.cell,
+                standing=_standing(point, beaten),
+                rank=rank,
+                ended=point.cell in ended,
+                seeds=tuple(reversed(by_dev(seeds))),
+            )
+
+
+def _beaten_for_good(ended: Sequence[Point]) -> set[Cell]:
+    """Return the cells that one of these beats: no result of another trial changes that."""
+    flags = pareto_mask(as_costs([cost_and_quality(point) for point in ended])).tolist()
+    return {point.cell for point, flag in zip(ended, flags, strict=True) if _is_complete(point) and not flag}
+
+
+def _standing(point: Point, beaten: Collection[Cell]) -> Standing:
+    if point.frontier:
+        return Standing.FRONTIER
+    if not _is_complete(point):
+        return Standing.INCOMPARABLE
+    return Standing.BEATEN if point.cell in beaten else Standing.UNDECIDED
+
+
+def _is_complete(point: Point) -> bool:
+    return all(value is not None and math.isfinite(value) for value in cost_and_quality(point))
 
 
 def _quality(point: Point) -> float:

@@ -313,6 +313,12 @@ def test_the_plan_says_how_much_of_whole_models_is_kept(tmp_path: Path) -> None:
     assert plan_json(plan)["weights"]["too_large"] == []
 
 
+def test_all_seeds_of_a_cell_need_room_until_it_is_decided(tmp_path: Path) -> None:
+    keys = {"models": ["base"], "tasks": ["demo-outcome"], "domains": ["general"], "methods": ["full"]}
+    weights = plan_json(Project(tmp_path).plan(**keys, seeds=[1, 2, 3]))["weights"]
+    assert weights["kept"] == 3 * weights["each"]
+
+
 def test_the_plan_names_cells_whose_model_is_larger_than_keep_gib(tmp_path: Path) -> None:
     plan = Project(tmp_path).plan(models=["base"], tasks=["demo-outcome"], keep_gib=0.1)
     (line,) = starting(plan, "weights")

@@ -16,9 +16,10 @@ from orchestrator.cli.run.frontier_weights import FrontierWeights, keeper_of
 from orchestrator.cli.status.view import show_status, status_json
 from orchestrator.contracts import layout
 from orchestrator.contracts.kept_weights import DropReason, KeptWeights
-from orchestrator.contracts.metrics import PRIMARY, MetricValue
+from orchestrator.contracts.metrics import PRIMARY, Metrics, MetricValue
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.storage.directories import MARKER, put_tree
 from orchestrator.storage.mirror import Mirror
@@ -50,12 +51,20 @@ class Sweep:
         return next(t for t in self.planned if (t.cell.model, t.cell.method, t.seed) == (model, method, seed))
 
     def end(
-        self, trial: PlannedTrial, quality: float, seconds: float, *, dev: float | None = None, **more: Any
+        self,
+        trial: PlannedTrial,
+        quality: float,
+        seconds: float,
+        *,
+        dev: float | None = None,
+        test: Metrics | None = None,
+        **more: Any,
     ) -> Path:
         """A finished attempt with its weights, which the driver has not heard of."""
         scores = {PRIMARY[TaskKind.CLASSIFICATION]: MetricValue(value=quality if dev is None else dev)}
         more.setdefault("keep_weights", "frontier")
-        fate = Fate(seconds=seconds, quality=quality, outcome={"dev": scores, "saved_bytes": SIZE}, **more)
+        outcome = {"dev": scores, "saved_bytes": SIZE} | ({} if test is None else {"test": test})
+        fate = Fate(seconds=seconds, quality=quality, outcome=outcome, **more)
         attempt = self.builder.attempt(trial, fate)
         (attempt / layout.MODEL).mkdir()
         (attempt / layout.MODEL / "model.safetensors").write_bytes(b"x" * SIZE)
@@ -63,6 +72,10 @@ class Sweep:
 
     def hear(self, trial: PlannedTrial, quality: float, seconds: float, **more: Any) -> KeptWeights:
         self.end(trial, quality, seconds, **more)
+        return self.keeper.ended([trial])
+
+    def fail(self, trial: PlannedTrial, kind: FailureKind) -> KeptWeights:
+        self.builder.attempt(trial, Fate(failure=kind, keep_weights="frontier"))
         return self.keeper.ended([trial])
 
     def there(self) -> set[str]:
@@ -76,7 +89,16 @@ class Sweep:
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Sweep:
-    made = Sweep(tmp_path, domains=("clinical",), seeds=(1, 2))
+    return begun(tmp_path, seeds=(1,))
+
+
+@pytest.fixture
+def two_seeds(tmp_path: Path) -> Sweep:
+    return begun(tmp_path, seeds=(1, 2))
+
+
+def begun(directory: Path, seeds: tuple[int, ...]) -> Sweep:
+    made = Sweep(directory, domains=("clinical",), seeds=seeds)
     assert made.builder.sweep is not None
     made.keeper.follow(made.builder.sweep)
     return made
@@ -109,12 +131,12 @@ def test_an_adapter_dominates_a_whole_model_and_stays_itself_when_dominated(swee
     assert sweep.there() == {adapter.name, better.name}
 
 
-def test_of_the_seeds_of_a_cell_the_best_on_dev_stays(sweep: Sweep) -> None:
+def test_of_the_seeds_of_a_cell_the_best_on_dev_stays(two_seeds: Sweep) -> None:
     """That is the seed that `frontier export` takes."""
-    first, second = sweep.trial("tiny", "full", 1), sweep.trial("tiny", "full", 2)
-    sweep.hear(first, quality=0.8, seconds=100.0, dev=0.7)
-    chosen = sweep.hear(second, quality=0.7, seconds=100.0, dev=0.9)
-    assert sweep.there() == {second.name}
+    first, second = two_seeds.trial("tiny", "full", 1), two_seeds.trial("tiny", "full", 2)
+    two_seeds.hear(first, quality=0.8, seconds=100.0, dev=0.7)
+    chosen = two_seeds.hear(second, quality=0.7, seconds=100.0, dev=0.9)
+    assert two_seeds.there() == {second.name}
     assert chosen.dropped == {first.name: DropReason.OTHER_SEED}
 
 
@@ -131,7 +153,9 @@ def test_over_the_limit_the_recommended_cell_stays(tmp_path: Path) -> None:
     assert sweep.there() == {mini.name, base.name}
     printed = io.StringIO()
     show_status(sweep.ledger, Console(file=printed, width=200))
-    assert f"1 whole model on the frontier did not fit in keep_gib: {tiny.name}" in printed.getvalue()
+    assert (
+        f"1 whole model that no other cell beats did not fit in keep_gib: {tiny.name}" in printed.getvalue()
+    )
     assert status_json(sweep.ledger)["weights"]["over_limit"] == [tiny.name]
 
 
@@ -243,24 +267,154 @@ def test_clean_deletes_what_was_chosen_to_go_and_nothing_that_stays(
         patched.setattr("orchestrator.cli.run.frontier_weights.drop", lambda ledger, models: None)
         sweep.hear(small, quality=0.9, seconds=100.0)
     assert sweep.there() == {small.name, large.name}
-    undecided = sweep.trial("tiny", "full", 2)
+    undecided = sweep.trial("mini", "lora-r8", 1)
     sweep.end(undecided, quality=0.1, seconds=500.0)
-    words = ["clean", str(sweep.ledger.directory), "--yes"]
-    CliRunner().invoke(app, words, catch_exceptions=False)
+    clean(sweep)
     assert sweep.there() == {small.name, undecided.name}
 
 
-def test_export_says_why_there_are_no_weights_and_which_seed_has_some(sweep: Sweep, tmp_path: Path) -> None:
-    first, second = sweep.trial("tiny", "full", 1), sweep.trial("tiny", "full", 2)
-    sweep.hear(first, quality=0.8, seconds=100.0, dev=0.7)
-    sweep.hear(second, quality=0.8, seconds=100.0, dev=0.9)
-    words = ["export", str(sweep.ledger.directory), first.cell.name, "--seed", "1"]
-    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
-    assert isinstance(done.exception, ConfigError)
-    said = str(done.exception)
+def test_export_says_why_there_are_no_weights_and_which_seed_has_some(
+    two_seeds: Sweep, tmp_path: Path
+) -> None:
+    first, second = two_seeds.trial("tiny", "full", 1), two_seeds.trial("tiny", "full", 2)
+    two_seeds.hear(first, quality=0.8, seconds=100.0, dev=0.7)
+    two_seeds.hear(second, quality=0.8, seconds=100.0, dev=0.9)
+    said = refusal(two_seeds, first, tmp_path)
     assert "(keep_weights: frontier; the model of another seed of its cell was kept)" in said
     assert "pass --retrain, which trains this trial once more and keeps them; or take the seed" in said
     assert "--seed 2" in said
+
+
+def test_a_cell_that_is_beaten_so_far_keeps_its_models_until_all_seeds_have_ended(two_seeds: Sweep) -> None:
+    """Both cells end on the frontier, the one that was beaten at first with the best score."""
+    sweep, trial = two_seeds, two_seeds.trial
+    sweep.hear(trial("tiny", "full", 1), quality=0.85, seconds=200.0)
+    sweep.hear(trial("mini", "full", 1), quality=0.90, seconds=100.0)
+    sweep.hear(trial("tiny", "full", 2), quality=0.85, seconds=200.0, dev=0.8)
+    assert trial("tiny", "full", 1).name in sweep.there()
+    chosen = sweep.hear(trial("mini", "full", 2), quality=0.50, seconds=100.0)
+    kept = {trial("tiny", "full", 1).name, trial("mini", "full", 1).name}
+    assert sweep.there() == kept
+    assert set(chosen.dropped.values()) == {DropReason.OTHER_SEED}
+
+
+def test_a_cell_goes_once_one_that_beats_it_has_ended(two_seeds: Sweep) -> None:
+    sweep, trial = two_seeds, two_seeds.trial
+    for seed in (1, 2):
+        sweep.hear(trial("mini", "full", seed), quality=0.8, seconds=200.0)
+    sweep.hear(trial("tiny", "full", 1), quality=0.9, seconds=100.0)
+    assert sweep.there() == {trial("mini", "full", 1).name, trial("tiny", "full", 1).name}
+    chosen = sweep.hear(trial("tiny", "full", 2), quality=0.9, seconds=100.0)
+    assert sweep.there() == {trial("tiny", "full", 1).name}
+    assert chosen.dropped[trial("mini", "full", 1).name] is DropReason.DOMINATED
+
+
+def test_a_seed_that_is_not_yet_the_best_on_dev_stays_while_others_run(tmp_path: Path) -> None:
+    sweep = begun(tmp_path, seeds=(1, 2, 3))
+    first, second, third = (sweep.trial("tiny", "full", seed) for seed in (1, 2, 3))
+    sweep.hear(first, quality=0.8, seconds=100.0, dev=0.7)
+    sweep.hear(second, quality=0.8, seconds=100.0, dev=0.9)
+    assert sweep.there() == {first.name, second.name}
+    sweep.hear(third, quality=0.8, seconds=100.0, dev=0.8)
+    assert sweep.there() == {second.name}
+
+
+def test_undecided_models_make_room_for_those_on_the_frontier(two_seeds: Sweep, tmp_path: Path) -> None:
+    """The cell that lost its model ends on the frontier, and `export` says what happened."""
+    sweep, trial = two_seeds, two_seeds.trial
+    sweep.driver(keep_gib=1.5 * SIZE / GIB).follow(sweep.builder.sweep)
+    lost, kept = trial("tiny", "full", 1), trial("mini", "full", 1)
+    sweep.hear(lost, quality=0.85, seconds=200.0)
+    chosen = sweep.hear(kept, quality=0.90, seconds=100.0)
+    assert sweep.there() == {kept.name}
+    assert chosen.dropped == {lost.name: DropReason.DOMINATED}
+    sweep.driver(keep_gib=10.0).follow(sweep.builder.sweep)
+    sweep.hear(trial("mini", "full", 2), quality=0.50, seconds=100.0)
+    chosen = sweep.fail(trial("tiny", "full", 2), FailureKind.OUT_OF_MEMORY)
+    assert chosen.dropped[lost.name] is DropReason.EARLIER
+    said = refusal(sweep, lost, tmp_path)
+    assert "it was dropped earlier, for room or while another cell beat its own)" in said
+    assert "pass --retrain" in said
+
+
+def test_failed_trials_may_be_retried_until_the_run_ends(two_seeds: Sweep) -> None:
+    sweep, trial = two_seeds, two_seeds.trial
+    sweep.hear(trial("tiny", "full", 1), quality=0.9, seconds=100.0)
+    sweep.fail(trial("tiny", "full", 2), FailureKind.OUT_OF_MEMORY)
+    for seed in (1, 2):
+        sweep.hear(trial("mini", "full", seed), quality=0.8, seconds=200.0)
+    kept = {trial("tiny", "full", 1).name, trial("mini", "full", 1).name}
+    assert sweep.there() == kept
+    sweep.keeper.finish()
+    assert sweep.there() == {trial("tiny", "full", 1).name}
+
+
+def test_a_run_that_ends_before_all_trials_have_begun_leaves_their_cells_undecided(two_seeds: Sweep) -> None:
+    """A budget ended it, say; the next run may change the order."""
+    sweep, trial = two_seeds, two_seeds.trial
+    sweep.hear(trial("tiny", "full", 1), quality=0.85, seconds=200.0)
+    sweep.hear(trial("mini", "full", 1), quality=0.90, seconds=100.0)
+    sweep.keeper.finish()
+    assert sweep.there() == {trial("tiny", "full", 1).name, trial("mini", "full", 1).name}
+
+
+def test_cells_without_a_comparable_cost_keep_their_models(tmp_path: Path) -> None:
+    """They shared a GPU without a calibration: no cell provably beats another."""
+    shared = Resources(gpus=0.5)
+    sweep = Sweep(tmp_path, domains=("clinical",), methods=("full",), seeds=(1, 2), resources=shared)
+    sweep.keeper.follow(sweep.builder.sweep)
+    for trial in sweep.planned:
+        sweep.hear(
+            trial, quality=0.9 if trial.cell.model == "mini" else 0.5, seconds=100.0, device_type="A100"
+        )
+    assert sweep.there() == {sweep.trial(model, "full", 1).name for model in ("tiny", "mini")}
+
+
+def test_a_cell_without_a_score_keeps_its_model_after_those_on_the_frontier(sweep: Sweep) -> None:
+    scored, unscored = sweep.trial("mini", "full", 1), sweep.trial("tiny", "full", 1)
+    missing = {PRIMARY[TaskKind.CLASSIFICATION]: MetricValue(missing="no test part")}
+    sweep.hear(unscored, quality=0.9, seconds=50.0, test=missing)
+    chosen = sweep.hear(scored, quality=0.5, seconds=100.0)
+    assert [model.trial for model in chosen.kept] == [scored.name, unscored.name]
+    chosen = sweep.driver(keep_gib=1.5 * SIZE / GIB).follow(sweep.builder.sweep)
+    assert sweep.there() == {scored.name}
+    assert chosen.over_limit == (unscored.name,)
+
+
+def test_clean_leaves_the_result_of_a_later_attempt_than_the_one_that_was_dropped(sweep: Sweep) -> None:
+    """Its settings changed, it finished again, and the driver was killed before it chose."""
+    small, large = sweep.trial("tiny", "full", 1), sweep.trial("mini", "full", 1)
+    sweep.end(large, quality=0.8, seconds=200.0, fingerprint="0" * 16)
+    sweep.end(small, quality=0.9, seconds=100.0)
+    weights = KeptWeights(keep_gib=10.0, dropped={large.name: DropReason.DOMINATED}, attempts={large.name: 1})
+    sweep.ledger.write_weights(weights)
+    sweep.end(large, quality=0.95, seconds=200.0)
+    clean(sweep)
+    assert sweep.there() == {small.name, large.name}
+
+
+def test_clean_deletes_nothing_by_a_record_that_names_no_attempts(sweep: Sweep) -> None:
+    large = sweep.trial("mini", "full", 1)
+    sweep.end(large, quality=0.8, seconds=200.0)
+    old = (
+        f'{{"keep_gib": 10.0, "kept": [], "dropped": {{"{large.name}": "its cell is not on the frontier"}}}}'
+    )
+    (sweep.ledger.directory / layout.WEIGHTS).write_text(old)
+    clean(sweep)
+    assert sweep.there() == {large.name}
+
+
+def clean(sweep: Sweep) -> None:
+    words = ["clean", str(sweep.ledger.directory), "--yes"]
+    CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+def refusal(sweep: Sweep, trial: PlannedTrial, directory: Path) -> str:
+    """Return what `frontier export` says instead of writing the model."""
+    words = ["export", str(sweep.ledger.directory), trial.cell.name, "--seed", str(trial.seed)]
+    done = CliRunner().invoke(app, [*words, "--out", str(directory / "out")])
+    assert isinstance(done.exception, ConfigError)
+    return str(done.exception)
 
 
 def test_models_in_a_store_go_there_as_well(sweep: Sweep, tmp_path: Path) -> None:
