@@ -42,9 +42,16 @@ def task_text(task: Mapping[str, Any], study: Study) -> str:
 
 
 def sweep_text(
-    name: str, title: str, paths: Sequence[str], start: Start, good_enough: Mapping[str, float], gpu: bool
+    name: str,
+    title: str,
+    paths: Sequence[str],
+    start: Start,
+    good_enough: Mapping[str, float],
+    gpu: bool,
+    unit: str | None = None,
 ) -> str:
-    """Return the sweep file beside the folder `tasks`. `paths`: data_dir, and further catalogues."""
+    """Return the sweep file beside the folder `tasks`. `paths`: data_dir, and further catalogues. `unit`: of
+    good_enough, where it is no share of 1."""
     resources = "auto" if gpu else "{cpus: 1}"
     lines = [
         "# Written by `frontier init`. `frontier plan` shows what it costs before anything is trained.",
@@ -63,7 +70,7 @@ def sweep_text(
             {"epochs": start.epochs, "batch_size": start.batch_size},
             "enough steps to learn; raise epochs if the report says `improving`",
         ),
-        _line("good_enough", dict(good_enough), "0.01 is one point of the metric"),
+        _line("good_enough", dict(good_enough), f"in {unit}" if unit else "0.01 is one point of the metric"),
         _line("resources", None, "what one trial is given").replace("null", resources),
     ]
     return "\n".join(lines) + "\n"

@@ -94,8 +94,17 @@ def init(
         good_enough = {"within": float(f"{_SMALL * deviation:.1g}")}
     begin = start(catalogue, weights, wishes.models, answer["splits"]["train"]["examples"])
     paths = [_relative(path.resolve(), target) for path in (data_dir, *wishes.catalogues)]
-    sweep = sweep_text(name, title, paths, begin, good_enough, first_gpu() is not None)
-    _show(files, study, begin, good_enough, console)
+    unit = study.value("unit") or "its unit" if study.kind is TaskKind.REGRESSION else None
+    sweep = sweep_text(name, title, paths, begin, good_enough, first_gpu() is not None, unit)
+    why = "0.01 is one point; --within or --at-least sets it"
+    if unit is not None:
+        chosen = (
+            "as you said"
+            if wishes.within
+            else "about a twentieth of the standard deviation, --within sets it"
+        )
+        why = f"in {unit}; {chosen}"
+    _show(files, study, begin, good_enough, why, console)
     show_splits(spec, answer, console)
     task_file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(task_file, text)
@@ -205,6 +214,7 @@ def _show(
     study: Study,
     begin: Start,
     good_enough: Mapping[str, float],
+    why: str,
     console: Terminal,
 ) -> None:
     look = study.look
@@ -219,10 +229,6 @@ def _show(
     )
     table.add_row("models", ", ".join(begin.models), begin.why)
     [(rule, figure)] = good_enough.items()
-    why = "0.01 is one point; --within or --at-least sets it"
-    if study.kind is TaskKind.REGRESSION:
-        unit = study.value("unit") or "the unit of the number"
-        why = f"of {study.kind} in {unit}; about a twentieth of the standard deviation, --within sets it"
     table.add_row("good enough", f"{rule} {figure:g}", why)
     console.print(table)
 

@@ -159,6 +159,14 @@ def test_a_label_of_few_numbers_is_asked_about_and_a_unit_answers(init: Init, tm
     assert (task.kind, task.metric, task.unit) == ("regression", "mae", "days")
     assert loaded.config.good_enough is not None
     assert loaded.config.good_enough.within == 0.3  # a twentieth of the standard deviation, 5.8
+    assert "within: 0.3}  # in days\n" in (tmp_path / "letters" / "sweep.yaml").read_text()
+    assert "about a twentieth of the standard deviation" in " ".join(result.output.split())
+
+
+def test_a_margin_that_was_given_is_as_you_said(init: Init) -> None:
+    flags = ("--kind", "regression", "--unit", "days", "--within", "0.5")
+    result = init(stays(), *flags, "--model", "demo-tiny", "--domain", "clinical")
+    assert "in days; as you said" in " ".join(result.output.split())
 
 
 def test_a_column_with_several_labels_is_recognised(init: Init, tmp_path: Path) -> None:
