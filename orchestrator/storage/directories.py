@@ -32,8 +32,7 @@ def digests(store: Store, key: str) -> dict[str, str] | None:
 def put_tree(store: Store, key: str, directory: Path) -> None:
     """Store a directory. Raises FileNotFoundError if a file disappears meanwhile: the copy then stays
     incomplete."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    file_digests = {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
+    file_digests = _digests_below(directory)
     there = digests(store, key)
     if there == file_digests:
         return
@@ -41,7 +40,48 @@ def put_tree(store: Store, key: str, directory: Path) -> None:
         store.delete(f"{key}/{MARKER}")
     for name in file_digests:
         store.put(f"{key}/{name}", directory / name)
-    store.put(f"{key}/{MARKER}", json.dumps({"files": file_digests}, indent=1).encode())
+    store.put(f"{key}/{MARKER}", _marker(file_digests))
+
+
+def _digests_below(directory: Path) -> dict[str, str]:
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
+
+
+def _marker(file_digests: Mapping[str, str]) -> bytes:
+    return json.dumps({"files": file_digests}, indent=1).encode()
+
+
+def add_to_tree(store: Store, key: str, directory: Path) -> None:
+    """Store the files of a directory beside those that the stored one has already. It stays complete
+    meanwhile, so that machines that read it are not disturbed."""
+    files = _digests_below(directory)
+    there = digests(store, key) or {}
+    new = [name for name, digest in files.items() if there.get(name) != digest]
+    if not new:
+        return
+    for name in new:
+        store.put(f"{key}/{name}", directory / name)
+    there = digests(store, key) or {}  # another machine may have added others
+    store.put(f"{key}/{MARKER}", _marker(there | files))
+
+
+def fetch_missing(store: Store, key: str, directory: Path) -> list[Path]:
+    """Fetch the files that the stored directory has and an existing `directory` lacks; return their paths.
+    Each appears whole, by rename. Empty where the store has no complete one. Raises DamagedTreeError as
+    `fetch_tree` does."""
+    expected = digests(store, key) or {}
+    lacking = {name: digest for name, digest in expected.items() if not (directory / name).is_file()}
+    if not lacking:
+        return []
+    with draft(directory) as temporary:
+        temporary.mkdir()
+        if not _fetch_files(store, key, lacking, temporary):
+            return []
+        for name in lacking:
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / name).replace(directory / name)
+    return [directory / name for name in lacking]
 
 
 def fetch_tree(store: Store, key: str, directory: Path) -> bool:

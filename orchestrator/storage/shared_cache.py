@@ -40,6 +40,11 @@ def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
     return None
 
 
+def _grows(item: str) -> bool:
+    """Return whether sweeps may add files to the item: a data set has only those that a task reads."""
+    return item.startswith(layout.hub_repository("", "datasets"))
+
+
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """Among the processes of this machine. The lock goes with the process that holds it."""
@@ -56,40 +61,49 @@ class SharedCache:
         self._store, self._local = store, local
 
     def holds(self, item: str, expected: Mapping[str, str] | None = None) -> bool:
-        """Return whether the store has the complete item, as the lock says: `expected` is sha256 by file.
+        """Return whether the store has the complete item, as the lock says: `expected` is sha256 by file. A
+        data set may be there with the files of other splits only.
 
         Raises StorageError if it has other files.
         """
         stored = directories.digests(self._store, self._key(item))
         if stored is None:
             return False
-        wrong = sorted(name for name, digest in (expected or {}).items() if stored.get(name) != digest)
+        expected = expected or {}
+        absent = set() if not _grows(item) else expected.keys() - stored.keys()
+        wrong = sorted(name for name in expected.keys() - absent if stored.get(name) != expected[name])
         if wrong:
             raise StorageError(
                 f"{self._key(item)}/{wrong[0]}: is not the file that the lock file names by its sha256\n"
                 "    -> delete that directory from the store and stage again"
             )
-        return True
+        return not absent
 
     def files(self, item: str) -> dict[str, str]:
         """Return sha256 by file of what the store has of it; empty where that is not whole."""
         return directories.digests(self._store, self._key(item)) or {}
 
     def push(self, item: str) -> None:
-        directories.put_tree(self._store, self._key(item), self._local / item)
+        put = directories.add_to_tree if _grows(item) else directories.put_tree
+        put(self._store, self._key(item), self._local / item)
 
     def pull(self, item: str) -> bool:
         """Once a machine, however many trials start on it: the others wait for the first. Every file is
-        checked against the sha256 of its staging, and is read-only from then on. False where it is not in the
-        store."""
+        checked against the sha256 of its staging, and is read-only from then on. What another sweep has added
+        to a data set is fetched as well. False where it is not in the store."""
         directory = self._local / item
-        if directory.is_dir():
+        if directory.is_dir() and not _grows(item):
             return True
         with _alone(self._local / _LOCKS / item.replace("/", "--")):
-            if directory.is_dir():
-                return True
-            fetched = directories.fetch_tree(self._store, self._key(item), directory)
-        for file in directory.rglob("*") if fetched else ():
+            if not directory.is_dir():
+                fetched = directories.fetch_tree(self._store, self._key(item), directory)
+                new = list(directory.rglob("*")) if fetched else []
+            else:
+                fetched = True
+                new = (
+                    directories.fetch_missing(self._store, self._key(item), directory) if _grows(item) else []
+                )
+        for file in new:
             if file.is_file():
                 file.chmod(file.stat().st_mode & 0o555)
         return fetched

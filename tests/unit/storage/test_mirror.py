@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,29 @@ def test_shared_weights_are_checked_against_the_lock(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is not what its marker says"):
         SharedCache(store, tmp_path / "third").pull("hub/weights")
     assert not (tmp_path / "third/hub/weights").exists()
+
+
+def test_sweeps_on_other_splits_of_a_data_set_add_their_files(tmp_path: Path) -> None:
+    store, item = DirectoryStore(tmp_path / "store"), "hub/datasets--a--b/snapshots/c"
+    caches = {name: SharedCache(store, tmp_path / name) for name in ("first", "second", "machine")}
+    for name in ("first", "second"):
+        file = tmp_path / name / item / f"{name}.parquet"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(name.encode())
+    caches["first"].push(item)
+    assert caches["machine"].pull(item)
+    locked = {"second.parquet": sha256(b"second").hexdigest()}
+    assert not caches["second"].holds(item, locked)
+    caches["second"].push(item)
+    assert sorted(caches["first"].files(item)) == ["first.parquet", "second.parquet"]
+    assert caches["second"].holds(item, locked)
+    for name in ("first", "machine"):
+        assert caches[name].pull(item)
+        assert (tmp_path / name / item / "second.parquet").read_bytes() == b"second"
+        assert (tmp_path / name / item / "first.parquet").read_bytes() == b"first"
+    assert not list((tmp_path / "machine/hub/datasets--a--b/snapshots").glob(".*"))
+    with pytest.raises(StorageError, match=r"second\.parquet: is not the file that the lock file names"):
+        caches["first"].holds(item, {"second.parquet": "0" * 64})
 
 
 class AskedStore(DirectoryStore):
