@@ -105,7 +105,7 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
     answer: dict[str, Any] = {"state": "present"}
     if isinstance(task.reader, HubReader) and not task.invented:
         locked = request.locked_tasks.get(task.name)
-        staged = stage_dataset(task, task.reader, cache, locked)
+        staged = stage_dataset(task, task.reader, cache, locked, extended=task.name in request.extended)
         answer |= {"state": staged.state, "commit": staged.commit, "files": staged.files}
         root = staged.root
     else:

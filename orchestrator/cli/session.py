@@ -15,7 +15,7 @@ from orchestrator.cli.paths import cache_of, mirror_of
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
-from orchestrator.config.lock import Lock, lock_entry, unlocked
+from orchestrator.config.lock import Lock, entry_at_commit, unlocked
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec
@@ -113,13 +113,13 @@ class Session:
 
     @cached_property
     def unlocked(self) -> tuple[BackboneSpec | TaskSpec, ...]:
-        """Backbones and data sets of the hub whose commits are not locked: staging does it."""
+        """Backbones and data sets of the hub of which not all that is read is locked: staging does it."""
         lock = self.sweep.lock
         return (*unlocked(self.backbones.values(), lock), *unlocked(self.tasks.values(), lock))
 
     def locked_files(self, specs: Iterable[BackboneSpec | TaskSpec]) -> dict[str, dict[str, str]]:
-        """Return sha256 by file of each of the specs that is locked, by name."""
-        entries = {spec.name: lock_entry(spec, self.sweep.lock) for spec in specs}
+        """Return sha256 by file of each of the specs whose commit is locked, by name."""
+        entries = {spec.name: entry_at_commit(spec, self.sweep.lock) for spec in specs}
         return {name: entry.files for name, entry in entries.items() if entry is not None}
 
 

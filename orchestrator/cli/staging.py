@@ -19,7 +19,7 @@ from orchestrator.cli.steps import showing
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength
-from orchestrator.config.lock import Lock, lock_path, repository_of, with_staged, write_lock
+from orchestrator.config.lock import Lock, entry_at_commit, lock_path, repository_of, with_staged, write_lock
 from orchestrator.config.paths import make_storage
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
@@ -106,6 +106,7 @@ def _request(
         dev_rows=_dev_rows(session),
         locked=session.locked_files(session.backbones.values()),
         locked_tasks=session.locked_files(tasks),
+        extended=tuple(spec.name for spec in session.unlocked if isinstance(spec, TaskSpec)),
         rehash=rehash,
         convert=convert,
         shares=True,
@@ -144,7 +145,12 @@ def _dev_rows(session: Session) -> dict[str, list[int]]:
 def _tell_what_moved(session: Session, console: Console) -> None:
     for spec in session.unlocked:
         entry, repository = session.sweep.lock.of(spec), repository_of(spec)
-        if entry is not None and repository is not None:
+        if entry_at_commit(spec, session.sweep.lock) is not None:
+            console.print(
+                f"{spec.name}: reads files that the lock does not name; they are added at the locked commit",
+                highlight=False,
+            )
+        elif entry is not None and repository is not None:
             console.print(
                 f"{spec.name}: locked as {entry.hub} at {entry.asked}, the catalogue now names "
                 f"{repository[0]} at {repository[1]}; it will be resolved again",

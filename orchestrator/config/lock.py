@@ -37,6 +37,7 @@ class LockedRepository(Record):
     asked: str  # the revision in the catalogue
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
     files: dict[str, str]  # sha256 by path in the repository
+    reads: tuple[str, ...] = ()  # what the files are of: splits of a data set, as `read_of` names them
 
 
 class Lock(Record):
@@ -82,6 +83,8 @@ def _section(name: str, entries: Mapping[str, LockedRepository]) -> list[str]:
         lines += [
             f"    {field}: {json.dumps(getattr(entry, field))}\n" for field in ("hub", "asked", "commit")
         ]
+        if entry.reads:
+            lines.append(f"    reads: {json.dumps(entry.reads)}\n")
         files = sorted(entry.files.items())
         lines.append("    files:\n" if files else "    files: {}\n")
         lines += [f"      {json.dumps(file)}: {json.dumps(sha)}\n" for file, sha in files]
@@ -108,24 +111,52 @@ def locked(spec: S, lock: Lock) -> S:
     return spec.model_copy(update={key: source.model_copy(update={"revision": entry.commit})})
 
 
-def lock_entry(spec: BackboneSpec | TaskSpec, lock: Lock) -> LockedRepository | None:
-    """Return the entry that holds for a backbone or task of a resolved sweep."""
+def read_of(spec: BackboneSpec | TaskSpec) -> tuple[str, ...]:
+    """Return the splits or paths that a task reads of a data set, `CONFIG: SPLIT` where it names a config.
+    Empty for a backbone, of which every file is read."""
+    if not isinstance(spec, TaskSpec) or not isinstance(spec.reader, HubReader):
+        return ()
+    config = "" if spec.reader.config is None else f"{spec.reader.config}: "
+    return tuple(sorted({config + name for names in spec.reader.files.values() for name in names}))
+
+
+def entry_at_commit(spec: BackboneSpec | TaskSpec, lock: Lock) -> LockedRepository | None:
+    """Return the entry of the commit that a backbone or task of a resolved sweep has. It may lack splits that
+    the task reads."""
     entry = lock.of(spec)
     return entry if entry is not None and repository_of(spec) == (entry.hub, entry.commit) else None
 
 
+def lock_entry(spec: BackboneSpec | TaskSpec, lock: Lock) -> LockedRepository | None:
+    """Return the entry that names all that a backbone or task of a resolved sweep reads."""
+    entry = entry_at_commit(spec, lock)
+    return entry if entry is not None and set(read_of(spec)) <= set(entry.reads) else None
+
+
 def unlocked(specs: Iterable[S], lock: Lock) -> tuple[S, ...]:
-    """Return those of a hub without a valid entry in the lock."""
+    """Return those of a hub of which the lock does not name all that is read."""
     return tuple(s for s in specs if repository_of(s) is not None and lock_entry(s, lock) is None)
 
 
 def with_staged(lock: Lock, specs: Iterable[S], staged: Mapping[str, tuple[str, dict[str, str]]]) -> Lock:
-    """Return the lock with entries for specs that it lacked, from (commit, sha256 by file) by name."""
+    """Return the lock with what it lacked of the specs, from (commit, sha256 by file) by name."""
     added: dict[str, dict[str, LockedRepository]] = {"backbones": {}, "tasks": {}}
     for spec in unlocked(specs, lock):
-        repository = repository_of(spec)
-        if repository is not None and spec.name in staged:
-            (hub, asked), (commit, files) = repository, staged[spec.name]
-            entry = LockedRepository(hub=hub, asked=asked, commit=commit, files=files)
+        if spec.name in staged:
+            entry = _entry(spec, lock, *staged[spec.name])
             added["tasks" if isinstance(spec, TaskSpec) else "backbones"][spec.name] = entry
     return Lock(backbones=lock.backbones | added["backbones"], tasks=lock.tasks | added["tasks"])
+
+
+def _entry(spec: BackboneSpec | TaskSpec, lock: Lock, commit: str, files: dict[str, str]) -> LockedRepository:
+    """Return the entry of a staged repository, with what that of the same commit has already."""
+    repository = repository_of(spec)
+    assert repository is not None
+    reads = read_of(spec)
+    old = entry_at_commit(spec, lock)
+    if old is None or old.commit != commit:
+        return LockedRepository(
+            hub=repository[0], asked=repository[1], commit=commit, files=files, reads=reads
+        )
+    merged = tuple(sorted({*old.reads, *reads}))
+    return old.model_copy(update={"files": old.files | files, "reads": merged})

@@ -29,6 +29,7 @@ class StageRequest(Record):
     locked_tasks: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="by task that reads a data set of a hub, the sha256 of its files"
     )
+    extended: tuple[str, ...] = Field((), description="of these tasks, those that read more than is locked")
     rehash: bool = Field(False, description="also what was there and checked before")
     convert: bool = Field(False, description="pickled weights of a hub, where it has no others")
     processes: PositiveInt | None = Field(None, description="None: one per core")

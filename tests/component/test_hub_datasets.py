@@ -84,12 +84,13 @@ class Desk:
 
 
 def write(folder: Path, *, card: str = CARD, first: str = "chest") -> Path:
-    """A data set in two shards and three splits, with classes that only the card names."""
+    """A data set in two shards and four splits, with classes that only the card names."""
     for name, rows in {
         "train-00000-of-00002": range(16),
         "train-00001-of-00002": range(16, 24),
         "validation-00000-of-00001": range(24, 32),
         "test-00000-of-00001": range(32, 48),
+        "hard-00000-of-00001": range(48, 64),
     }.items():
         path = folder / "data" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,12 +165,50 @@ def test_a_file_that_changed_in_the_cache_is_refused_and_a_lost_cache_is_fetched
     assert desk.lock.read_bytes() == before
 
 
+def test_another_split_of_a_locked_data_set_is_new_data_at_the_same_commit(desk: Desk) -> None:
+    desk.frontier("stage", "mini.yaml")
+    first = desk.locked
+    desk.hub.branches["main"] = NEW
+    desk.entry(files={"train": ["train"], "dev": ["validation"], "test": ["hard"]})
+    plan = json.loads(desk.frontier("plan", "mini.yaml", "--json", **OFFLINE))
+    assert plan["unlocked"] == ["letters"]
+    assert [row["item"] for row in plan["to_stage"]] == ["letters"]
+    [snapshot] = desk.shop.sweeps.glob(f"cache/hub/datasets--*/snapshots/{OLD}")
+    card = (snapshot / "README.md").resolve()
+    card.write_text(CARD + "changed")
+    assert "README.md has sha256" in desk.frontier("stage", "mini.yaml", expect=2)
+    card.write_text(CARD)
+
+    said = desk.frontier("stage", "mini.yaml")
+    assert "letters: reads files that the lock does not name; they are added at the locked commit" in said
+    assert (desk.locked["asked"], desk.locked["commit"]) == ("main", OLD)
+    assert desk.locked["files"].keys() - first["files"].keys() == {"data/hard-00000-of-00001.parquet"}
+    before, fetched = desk.lock.read_bytes(), len(desk.hub.fetched)
+    for task in ({"files": {"train": ["train"], "dev": ["validation"], "test": ["hard"]}}, {}):
+        desk.entry(**task)
+        assert json.loads(desk.frontier("plan", "mini.yaml", "--json"))["unlocked"] == []
+    assert "staged letters: present" in desk.frontier("stage", "mini.yaml", **OFFLINE)
+    assert (desk.lock.read_bytes(), len(desk.hub.fetched)) == (before, fetched)
+
+
+def test_sweeps_on_other_splits_share_a_data_set_in_a_remote_storage(desk: Desk) -> None:
+    remote = f"storage={(desk.shop.root / 'store').as_uri()}"
+    desk.frontier("stage", "mini.yaml", remote)
+    shutil.copy(desk.shop.root / "mini.yaml", desk.shop.root / "other.yaml")
+    desk.entry(files={"train": ["train"], "dev": ["validation"], "test": ["hard"]})
+    desk.frontier("stage", "other.yaml", remote)
+    [marker] = desk.shop.root.glob(f"store/**/{OLD}/complete.json")
+    files = json.loads(marker.read_text())["files"]
+    assert files.keys() > desk.locked["files"].keys()
+    assert "data/hard-00000-of-00001.parquet" in files
+
+
 def test_a_repository_that_cannot_be_read_says_why(desk: Desk) -> None:
     desk.entry(revision="v3")
     assert "check reader.revision" in desk.frontier("stage", "mini.yaml", expect=2)
     desk.entry(files={"train": ["train"], "dev": ["dev"], "test": ["test"]})
     said = desk.frontier("stage", "mini.yaml", expect=2)
-    assert "there is no split 'dev' in it; its Parquet files are: data/test-*.parquet" in said
+    assert "there is no split 'dev' in it; its Parquet files are: data/hard-*.parquet" in said
     desk.entry()
     for file in (desk.hub.folders[OLD] / "data").iterdir():
         file.unlink()

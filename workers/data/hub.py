@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,10 +40,15 @@ def snapshot(
     wanted: Sequence[str],
     unwanted: Sequence[str] = (),
     *,
+    needed: Sequence[str] = (),
     fetch: bool,
 ) -> Path:
     """Return the folder of the revision in the cache, whose name is the commit; fetch the files that match
-    `wanted` if one is missing and `fetch` is set. Raises NotFetchedError if they are not available."""
+    `wanted` if one is missing and `fetch` is set. Raises NotFetchedError if they are not available.
+
+    The client takes any folder in the cache for a whole one if it has never listed the revision, as where the
+    folder came from elsewhere: `needed` names files that have to be there.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -53,17 +59,25 @@ def snapshot(
         "allow_patterns": list(wanted),
         "ignore_patterns": list(unwanted) or None,
     }
+    with suppress(LocalEntryNotFoundError):
+        root = Path(snapshot_download(repository.name, local_files_only=True, **options))
+        if not _missing(root, needed):
+            return root
+    if not fetch:
+        raise NotFetchedError(f"{repository} is not staged", "run `frontier stage` with this sweep file")
     try:
-        return Path(snapshot_download(repository.name, local_files_only=True, **options))
-    except LocalEntryNotFoundError as absent:
-        if not fetch:
-            fix = "run `frontier stage` with this sweep file"
-            raise NotFetchedError(f"{repository} is not staged", fix) from absent
-    try:
-        return Path(snapshot_download(repository.name, **options))
+        root = Path(snapshot_download(repository.name, **options))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
         problem = f"{repository} cannot be fetched from the hub ({type(failed).__name__})"
         raise NotFetchedError(problem, _fix(repository, failed)) from failed
+    if missing := _missing(root, needed):
+        problem = f"{missing[0]} of {repository} cannot be fetched from the hub"
+        raise NotFetchedError(problem, _without_hub(repository))
+    return root
+
+
+def _missing(root: Path, names: Sequence[str]) -> list[str]:
+    return [name for name in names if not (root / name).is_file()]
 
 
 def files_of(repository: Repository, commit: str) -> list[str] | None:
@@ -90,4 +104,8 @@ def _fix(repository: Repository, failed: Exception) -> str:
         return f"check {repository.revision_key} in its catalogue entry"
     if isinstance(failed, RepositoryNotFoundError):
         return f"check {repository.key} in its catalogue entry, and HF_TOKEN if the repository is private"
+    return _without_hub(repository)
+
+
+def _without_hub(repository: Repository) -> str:
     return f"check the network; or {repository.instead}"

@@ -20,7 +20,7 @@ _SHOWN = 12  # hex digits
 
 @dataclass(frozen=True)
 class StagedDataset:
-    """`commit` and `files` (sha256 by path) of one that was not locked yet."""
+    """`commit` and `files` (sha256 by path) of one of which not all files were locked yet."""
 
     root: Path
     state: str
@@ -38,10 +38,16 @@ def dataset_root(task: TaskSpec, reader: HubReader, cache: Path) -> Path:
 
 
 def stage_dataset(
-    task: TaskSpec, reader: HubReader, cache: Path, locked: Mapping[str, str] | None
+    task: TaskSpec,
+    reader: HubReader,
+    cache: Path,
+    locked: Mapping[str, str] | None,
+    *,
+    extended: bool = False,
 ) -> StagedDataset:
-    """Fetch what is missing, and hash all of it: the files are read in whole anyway. Raises DataError if they
-    are not available, or differ from `locked` (sha256 by path)."""
+    """Fetch what is missing, and hash all of it: the files are read in whole anyway. `extended`: the task
+    reads more than `locked` (sha256 by path) names. Raises DataError if the files are not available, or
+    differ from `locked`."""
     repository = Repository(
         "dataset",
         reader.dataset,
@@ -50,11 +56,13 @@ def stage_dataset(
         revision_key="reader.revision",
         instead="name files of your own with format: parquet",
     )
-    if locked is None:
-        return _stage_unlocked(task, reader, repository, cache)
+    if locked is None or extended:
+        added = _stage_unlocked(task, reader, repository, cache)
+        _check(task, added.root, {name: sha for name, sha in (locked or {}).items() if name in added.files})
+        return added
     staged = hub.snapshot_of(cache, reader.dataset, reader.revision, "datasets")
     present = staged is not None and all((staged / name).is_file() for name in locked)
-    root = staged if present and staged else _fetched(task, repository, cache, list(locked))
+    root = staged if present and staged else _fetched(task, repository, cache, [], list(locked))
     _check(task, root, locked)
     return StagedDataset(root, "present" if present else "fetched")
 
@@ -62,20 +70,23 @@ def stage_dataset(
 def _stage_unlocked(task: TaskSpec, reader: HubReader, repository: Repository, cache: Path) -> StagedDataset:
     before = hub.snapshot_of(cache, reader.dataset, reader.revision, "datasets")
     held = set() if before is None else set(parquet_below(before))
-    root = _fetched(task, repository, cache, [CARD])
+    root = _fetched(task, repository, cache, [CARD], [])
     present = files_of(repository, root.name) or parquet_below(root)
     card = read_card(root)
     splits = [name for many in reader.files.values() for name in many]
     names = {path for name in splits for path in parquet_files(reader, name, present, card)}
-    root = _fetched(task, repository, cache, [CARD, *sorted(names)])
+    root = _fetched(task, repository, cache, [CARD], sorted(names))
     files = {name: sha256_of(root / name) for name in sorted(names | {CARD}) if (root / name).is_file()}
     state = "present" if before == root and names <= held else "fetched"
     return StagedDataset(root, state, root.name, files)
 
 
-def _fetched(task: TaskSpec, repository: Repository, cache: Path, names: list[str]) -> Path:
+def _fetched(
+    task: TaskSpec, repository: Repository, cache: Path, optional: list[str], needed: list[str]
+) -> Path:
+    patterns = [glob.escape(name) for name in (*optional, *needed)]
     try:
-        return snapshot(repository, cache, [glob.escape(name) for name in names], fetch=True)
+        return snapshot(repository, cache, patterns, needed=needed, fetch=True)
     except NotFetchedError as failed:
         problem, fix = failed.problem, failed.fix
     raise DataError(f"task {task.name}", None, problem, fix)

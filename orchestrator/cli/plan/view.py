@@ -132,7 +132,8 @@ def show_plan(plan: Plan, console: Console) -> None:
         console.print(styled("missing", "yellow"), str(problem), highlight=False)
     if names := _unlocked(plan):
         console.print(
-            f"not locked to a commit yet: {', '.join(names)}; `frontier stage` does it", highlight=False
+            f"not, or not all, in the lock file yet: {', '.join(names)}; `frontier stage` adds it",
+            highlight=False,
         )
     if names := _pickled(plan):
         console.print(

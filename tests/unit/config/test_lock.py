@@ -47,6 +47,7 @@ ENTRIES = st.builds(
     asked=TEXT,
     commit=st.text("0123456789abcdef", min_size=40, max_size=40),
     files=st.dictionaries(TEXT, TEXT, max_size=3),
+    reads=st.lists(TEXT, max_size=3).map(tuple),
 )
 
 
@@ -116,7 +117,8 @@ def test_a_task_is_locked_as_a_backbone_is_and_under_a_name_of_its_own() -> None
     reader = {"format": "hub", "dataset": "some/where"}
     task = TaskSpec.model_validate(TASK | {"reader": reader})
     lock = with_staged(Lock(backbones={"mine": entry()}), [task], {"mine": (COMMIT, {"config.json": "0e1"})})
-    assert lock == Lock(backbones={"mine": entry()}, tasks={"mine": entry()})
+    splits = ("test", "train", "validation")
+    assert lock == Lock(backbones={"mine": entry()}, tasks={"mine": entry(reads=splits)})
     at_commit = locked(task, lock)
     assert at_commit.reader == HubReader.model_validate(reader | {"revision": COMMIT})
     assert unlocked([at_commit], lock) == ()
@@ -126,3 +128,20 @@ def test_a_task_is_locked_as_a_backbone_is_and_under_a_name_of_its_own() -> None
     with tempfile.TemporaryDirectory() as place:
         write_lock(Path(place) / "a.lock", lock)
         assert read_lock(Path(place) / "a.lock") == (lock, [])
+
+
+def test_what_a_task_reads_besides_is_added_to_its_entry_at_the_locked_commit() -> None:
+    def task(**reader: Any) -> TaskSpec:
+        reader = {"format": "hub", "dataset": "some/where", "revision": COMMIT} | reader
+        return TaskSpec.model_validate(TASK | {"reader": reader})
+
+    first = entry(files={"a": "0e1"}, reads=("test", "train", "validation"))
+    lock = Lock(tasks={"mine": first})
+    splits = {"train": ["train"], "dev": ["validation"], "test": ["hard"]}
+    for other, reads in ((task(files=splits), "hard"), (task(config="notes"), "notes: test")):
+        assert unlocked([other], lock) == (other,)
+        new = with_staged(lock, [other], {"mine": (COMMIT, {"b": "0e2"})})
+        assert unlocked([other, task()], new) == ()
+        assert (new.tasks["mine"].asked, new.tasks["mine"].files) == ("main", {"a": "0e1", "b": "0e2"})
+        assert {reads, *first.reads} <= set(new.tasks["mine"].reads)
+    assert unlocked([task(files=splits | {"test": ["test"]})], lock) == ()
