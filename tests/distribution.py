@@ -34,6 +34,7 @@ SECONDS = {
     "component/test_canaries.py": 300,
     "component/test_host.py": 300,
     "component/test_hub.py": 300,
+    "component/test_hub_datasets.py": 300,
     "component/test_ranks.py": 300,
     "component/test_ranks_in_launchers.py": 300,
     "component/test_private_cluster.py": 300,
