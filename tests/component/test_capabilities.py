@@ -10,6 +10,7 @@ import pytest
 from orchestrator.config.capabilities import load_capabilities
 from orchestrator.contracts.methods.low_rank import Lora, Vera
 from orchestrator.contracts.methods.multiplicative import Boft, Oft
+from orchestrator.contracts.vocabulary import TaskKind
 from workers.capabilities import SETTINGS, measure
 from workers.demo.tiny import ARCHITECTURES
 
@@ -21,7 +22,7 @@ def stored_like(measured):
 
 def test_all_methods_of_one_architecture():
     measured = list(measure(["bert"]))
-    assert len(measured) == 3 * len(SETTINGS)
+    assert len(measured) == len(TaskKind) * len(SETTINGS)
     assert stored_like(measured) == measured
 
 
