@@ -7,12 +7,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from hub_desk import NEW, OLD, HubDesk
 from hub_server import REPOSITORY, Hub, serving
 from safetensors.torch import load, load_file
 from workshop import Workshop
@@ -21,24 +20,15 @@ from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.contracts.child_processes import python_module
 from workers.demo.tiny import write_tiny
 
-OLD, NEW = "1234e5" + "0" * 34, "b" * 40
 SWEEP = {"name": "mini", "catalogues": ["catalogue"], "models": ["mini"], "domains": ["general"]}
 
 
-@dataclass
-class Desk:
-    """A sweep over one backbone of the hub, and a command line that knows no other hub."""
-
-    shop: Workshop
-    hub: Hub
-
-    @property
-    def lock(self) -> Path:
-        return self.shop.root / "mini.lock"
+class Desk(HubDesk):
+    """A sweep over one backbone of the hub."""
 
     @property
     def locked(self) -> dict[str, str]:
-        return dict(yaml.safe_load(self.lock.read_text())["backbones"]["mini"])
+        return self.locked_as("backbones", "mini")
 
     def entry(self, revision: str = "main", gated: bool = False) -> None:
         place = self.shop.root / "catalogue" / "backbones" / "mini.yaml"
@@ -46,19 +36,6 @@ class Desk:
         weights = {"kind": "hub", "hub": REPOSITORY, "revision": revision}
         axes = {"model": "mini", "domain": "general", "architecture": "bert"}
         place.write_text(json.dumps({**axes, "weights": weights, "gated": gated}))
-
-    def frontier(self, *words: str, expect: int = 0, **environment: str) -> str:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-        home = {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.shop.root / "hf"), "COLUMNS": "300"}
-        done = subprocess.run(
-            self.shop.command(*words),
-            cwd=self.shop.root,
-            env=kept | home | environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -100,7 +77,9 @@ def test_a_branch_is_resolved_once_and_moves_under_nobody(desk: Desk) -> None:
     assert (desk.locked["asked"], desk.locked["commit"]) == ("v2", NEW)
 
 
-def test_a_file_that_changed_in_the_cache_is_refused_and_what_is_staged_needs_no_network(desk: Desk) -> None:
+def test_a_file_that_changed_in_the_cache_is_refused_and_what_is_staged_needs_no_network(
+    desk: Desk,
+) -> None:
     desk.frontier("stage", "mini.yaml")
     desk.lock.unlink()
     desk.frontier("stage", "mini.yaml", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-import yaml
+from hub_desk import NEW, OLD, HubDesk
 from hub_server import DATASET, Hub, serving
 from workshop import Workshop
 
 from orchestrator.contracts.backbone import RandomWeights
 from workers.demo.tiny import write_tiny
 
-OLD, NEW = "1234e5" + "0" * 34, "b" * 40
 CARD = """\
 ---
 dataset_info:
@@ -49,38 +45,17 @@ TASK = {
 }
 
 
-@dataclass
-class Desk:
-    """A sweep over one task that reads a data set of the hub, and a command line that knows no other hub."""
-
-    shop: Workshop
-    hub: Hub
-
-    @property
-    def lock(self) -> Path:
-        return self.shop.root / "mini.lock"
+class Desk(HubDesk):
+    """A sweep over one task that reads a data set of the hub."""
 
     @property
     def locked(self) -> dict[str, Any]:
-        return dict(yaml.safe_load(self.lock.read_text())["tasks"]["letters"])
+        return self.locked_as("tasks", "letters")
 
     def entry(self, **reader: Any) -> None:
         path = self.shop.root / "catalogue" / "tasks" / "letters.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(TASK | {"reader": {"format": "hub", "dataset": DATASET, **reader}}))
-
-    def frontier(self, *words: str, expect: int = 0, **environment: str) -> str:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-        home = {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.shop.root / "hf"), "COLUMNS": "300"}
-        done = subprocess.run(
-            self.shop.command(*words),
-            cwd=self.shop.root,
-            env=kept | home | environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
 
 def write(folder: Path, *, card: str = CARD, first: str = "chest") -> Path:
@@ -149,7 +124,9 @@ def test_what_is_staged_is_locked_and_trained_on_without_a_network(desk: Desk) -
     assert (plan["unlocked"], plan["to_run"], len(plan["up_to_date"])) == ([], [], 1)
 
 
-def test_a_file_that_changed_in_the_cache_is_refused_and_a_lost_cache_is_fetched_again(desk: Desk) -> None:
+def test_a_file_that_changed_in_the_cache_is_refused_and_a_lost_cache_is_fetched_again(
+    desk: Desk,
+) -> None:
     desk.frontier("stage", "mini.yaml")
     before = desk.lock.read_bytes()
     [snapshot] = desk.shop.sweeps.glob(f"cache/hub/datasets--*/snapshots/{OLD}")
