@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.metrics import MetricName, Metrics
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.data.examples import Example, RegressionText, Text
@@ -49,7 +49,11 @@ def guessing(
     scores = score_sequences(
         task.kind, labels, task.negative_label, gold, answers, positive_label=task.positive_label
     )
-    return {name: metric.value for name, metric in scores.items() if metric.value is not None} | loss
+    return _defined(scores) | loss
+
+
+def _defined(scores: Metrics) -> dict[MetricName, float]:
+    return {name: metric.value for name, metric in scores.items() if metric.value is not None}
 
 
 def _same_labels(
@@ -63,7 +67,7 @@ def _same_labels(
     answers = np.broadcast_to(shares, test.shape)
     loss = -np.where(test, np.log(answers), np.log1p(-answers)).mean()
     scores = score_labels(test, answers >= threshold, answers)
-    return {n: m.value for n, m in scores.items() if m.value is not None} | {MetricName.LOSS: float(loss)}
+    return _defined(scores) | {MetricName.LOSS: float(loss)}
 
 
 def _values(examples: Sequence[Example]) -> NDArray[np.float64]:
@@ -79,7 +83,7 @@ def _same_number(
     answer = np.median(train) if metric is MetricName.MAE else train.mean()
     scores = score_values(test, np.full(len(test), answer))
     loss = np.square((test - answer) / train.std()).mean()
-    return {n: m.value for n, m in scores.items() if m.value is not None} | {MetricName.LOSS: float(loss)}
+    return _defined(scores) | {MetricName.LOSS: float(loss)}
 
 
 def _classes(examples: Sequence[Example]) -> list[str]:

@@ -196,8 +196,7 @@ def _macro_auroc(
         return MetricValue(missing="the model's output is not finite")
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     shares = shifted / shifted.sum(axis=-1, keepdims=True)
-    areas = [roc_auc_score(gold == index, shares[:, index]) for index in range(len(labels))]
-    return MetricValue(value=float(np.mean(areas)))
+    return _mean_area(gold[:, None] == np.arange(len(labels)), shares)
 
 
 def _auroc_of_labels(gold: NDArray[np.bool_], shares: NDArray[np.float64]) -> MetricValue:
@@ -207,5 +206,10 @@ def _auroc_of_labels(gold: NDArray[np.bool_], shares: NDArray[np.float64]) -> Me
         return MetricValue(
             missing=f"{one_sided} of the {gold.shape[1]} labels have no example, or no other one"
         )
+    return _mean_area(gold, shares)
+
+
+def _mean_area(gold: NDArray[np.bool_], shares: NDArray[np.float64]) -> MetricValue:
+    """Both: (examples, classes or labels)."""
     areas = [roc_auc_score(gold[:, index], shares[:, index]) for index in range(gold.shape[1])]
     return MetricValue(value=float(np.mean(areas)))
