@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,12 +58,13 @@ def stage_dataset(
     )
     if locked is None or extended:
         added = _stage_unlocked(task, reader, repository, cache)
-        _check(task, added.root, {name: sha for name, sha in (locked or {}).items() if name in added.files})
+        known = {name: sha for name, sha in (locked or {}).items() if name in added.files}
+        _check(task, added.root, known, added.files)
         return added
     staged = hub.snapshot_of(cache, reader.dataset, reader.revision, "datasets")
     present = staged is not None and all((staged / name).is_file() for name in locked)
     root = staged if present and staged else _fetched(task, repository, cache, [], list(locked))
-    _check(task, root, locked)
+    _check(task, root, locked, _digests(root, locked))
     return StagedDataset(root, "present" if present else "fetched")
 
 
@@ -76,7 +77,7 @@ def _stage_unlocked(task: TaskSpec, reader: HubReader, repository: Repository, c
     splits = [name for many in reader.files.values() for name in many]
     names = {path for name in splits for path in parquet_files(reader, name, present, card)}
     root = _fetched(task, repository, cache, [CARD], sorted(names))
-    files = {name: sha256_of(root / name) for name in sorted(names | {CARD}) if (root / name).is_file()}
+    files = _digests(root, names | {CARD})
     state = "present" if before == root and names <= held else "fetched"
     return StagedDataset(root, state, root.name, files)
 
@@ -92,12 +93,17 @@ def _fetched(
     raise DataError(f"task {task.name}", None, problem, fix)
 
 
-def _check(task: TaskSpec, root: Path, locked: Mapping[str, str]) -> None:
+def _digests(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the sha256 of those files that are there."""
+    return {name: sha256_of(root / name) for name in sorted(names) if (root / name).is_file()}
+
+
+def _check(task: TaskSpec, root: Path, locked: Mapping[str, str], actual: Mapping[str, str]) -> None:
+    """Both: sha256 by path."""
     for name, digest in sorted(locked.items()):
-        path = root / name
-        actual = sha256_of(path) if path.is_file() else None
-        if actual != digest:
-            problem = "is missing" if actual is None else f"has sha256 {actual[:_SHOWN]}…"
+        path, there = root / name, actual.get(name)
+        if there != digest:
+            problem = "is missing" if there is None else f"has sha256 {there[:_SHOWN]}…"
             raise DataError(
                 f"task {task.name}",
                 None,
