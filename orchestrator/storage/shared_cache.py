@@ -95,18 +95,15 @@ class SharedCache:
         if directory.is_dir() and not _grows(item):
             return True
         with _alone(self._local / _LOCKS / item.replace("/", "--")):
-            if not directory.is_dir():
-                fetched = directories.fetch_tree(self._store, self._key(item), directory)
-                new = list(directory.rglob("*")) if fetched else []
+            if directory.is_dir():
+                new = directories.fetch_missing(self._store, self._key(item), directory)
+            elif directories.fetch_tree(self._store, self._key(item), directory):
+                new = [path for path in directory.rglob("*") if path.is_file()]
             else:
-                fetched = True
-                new = (
-                    directories.fetch_missing(self._store, self._key(item), directory) if _grows(item) else []
-                )
+                return False
         for file in new:
-            if file.is_file():
-                file.chmod(file.stat().st_mode & 0o555)
-        return fetched
+            file.chmod(file.stat().st_mode & 0o555)
+        return True
 
     def need(self, spec: BackboneSpec | TaskSpec) -> None:
         """Fetch what the spec names. Raises StorageError if it is neither here nor in the store."""
