@@ -96,15 +96,7 @@ def init(
     paths = [_relative(path.resolve(), target) for path in (data_dir, *wishes.catalogues)]
     unit = study.value("unit") or "its unit" if study.kind is TaskKind.REGRESSION else None
     sweep = sweep_text(name, title, paths, begin, good_enough, first_gpu() is not None, unit)
-    why = "0.01 is one point; --within or --at-least sets it"
-    if unit is not None:
-        chosen = (
-            "as you said"
-            if wishes.within
-            else "about a twentieth of the standard deviation, --within sets it"
-        )
-        why = f"in {unit}; {chosen}"
-    _show(files, study, begin, good_enough, why, console)
+    _show(files, study, begin, good_enough, _why_good_enough(wishes, unit), console)
     show_splits(spec, answer, console)
     task_file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(task_file, text)
@@ -185,6 +177,14 @@ def _good_enough(wishes: Wishes, kind: TaskKind, asking: Asking) -> dict[str, fl
         )
         within = float(str(asking.assumed(asked).value))
     return {"within": within}
+
+
+def _why_good_enough(wishes: Wishes, unit: str | None) -> str:
+    if unit is None:
+        return "0.01 is one point; --within or --at-least sets it"
+    if wishes.within is not None:
+        return f"in {unit}; as you said"
+    return f"in {unit}; about a twentieth of the standard deviation, --within sets it"
 
 
 def _checked(text: str, name: str, file: Path) -> TaskSpec:
