@@ -6,19 +6,27 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kept_methods import stirred
 from ledger_builder import task
 from tiny_models import LABELS, tiny_folder, tiny_spec
 
 from orchestrator.contracts.backbone import FolderWeights
-from orchestrator.contracts.exported import BASE, Exported, ExportRequest, ModelUse, WeightsLayout
+from orchestrator.contracts.exported import (
+    BASE,
+    Exported,
+    ExportRequest,
+    ModelUse,
+    PredictRequest,
+    WeightsLayout,
+)
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers.export import export_model
 from workers.exported.folder import Written, write
+from workers.exported.predict import predict
 from workers.models.backbones import load_tokenizer
 
 MAX_LENGTH = 24
@@ -96,6 +104,32 @@ def manifest(use: ModelUse, layout: WeightsLayout) -> Exported:
         test={},
         files={},
     )
+
+
+def answered(
+    model: tuple[Path, Exported],
+    source: Path,
+    out: Path,
+    kind: Literal["csv", "jsonl", "text"] = "jsonl",
+    **columns: str,
+) -> list[dict[str, Any]]:
+    """Let an exported model answer the texts of a file, and return what it says of its progress."""
+    folder, of = model
+    request = PredictRequest(
+        folder=str(folder),
+        exported=of,
+        cache_dir=str(out.parent),
+        input=str(source),
+        format=kind,
+        text=columns.get("text", "text"),
+        out=str(out),
+    )
+    return list(predict(request))
+
+
+def text_lines(source: Path, texts: list[str]) -> Path:
+    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return source
 
 
 def without_frontier(folders: dict[Path, tuple[str, list[Any]]]) -> dict[Path, Any]:

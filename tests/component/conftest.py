@@ -138,8 +138,8 @@ class Lab:
         recipe: dict[str, Any] | None = None,
         **fields: Any,
     ) -> Path:
-        """The path of an order.json for one attempt at a trial."""
-        task = self.task(kind)
+        """The path of an order.json for one attempt at a trial. `task`: what it has of its own."""
+        task = self.task(kind).model_copy(update=fields.pop("task", {}))
         wanted = {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8, "max_length": 32} | (recipe or {})
         trial = TrialSpec(
             cell=Cell(model="tiny", domain="general", method=method, task=task.name),

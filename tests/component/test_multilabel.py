@@ -11,25 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exported_models import manifest, use_of, without_frontier
+from exported_models import answered, manifest, text_lines, use_of, without_frontier
 from kept_methods import stirred
 from sklearn.metrics import f1_score
 from tiny_models import LABELS, adapted_tiny, tiny_folder, training_context
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from orchestrator.contracts.exported import ExportRequest, PredictRequest
+from orchestrator.contracts.exported import ExportRequest
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.readers import TableReader
-from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers import train
 from workers.batches import FlatSplit
 from workers.class_weights import label_weights, weights_of
 from workers.export import export_model
 from workers.exported.folder import write
-from workers.exported.predict import predict
 from workers.models.backbones import load_tokenizer
 from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded, Objective
@@ -69,15 +67,14 @@ def test_the_loss_of_a_text_is_the_mean_over_its_labels(weigh: bool) -> None:
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def as_multilabel(order: Path, data: Path) -> Path:
-    """Let an order train on texts that name their labels."""
+def task_of_codes(data: Path) -> dict[str, Any]:
+    """Write texts that name their labels, and return what a task over them has of its own."""
     for split, count in {"train": 48, "dev": 16, "test": 16}.items():
         lines = ["text,codes"]
         for n in range(count):
             codes = [code for code, every in {"fever": 2, "rash": 3}.items() if n % every == 0]
             lines.append(f"note {split} {n} {' and '.join(codes) or 'fine'},{'|'.join(codes)}")
         (data / f"{split}.csv").write_text("\n".join(lines) + "\n")
-    ordered = AttemptOrder.model_validate_json(order.read_bytes())
     reader = TableReader(
         format="csv",
         files={split: (f"{split}.csv",) for split in Split},
@@ -85,16 +82,11 @@ def as_multilabel(order: Path, data: Path) -> Path:
         label="codes",
         label_separator="|",
     )
-    task = ordered.trial.task.model_copy(
-        update={"kind": TaskKind.MULTILABEL, "reader": reader, "metric": MetricName.MICRO_F1}
-    )
-    trial = ordered.trial.model_copy(update={"task": task})
-    order.write_text(ordered.model_copy(update={"trial": trial}).model_dump_json())
-    return order
+    return {"kind": TaskKind.MULTILABEL, "reader": reader, "metric": MetricName.MICRO_F1}
 
 
 def test_a_trial_learns_its_labels_and_records_the_threshold(lab: Any, outcome_of: Any) -> None:
-    order = as_multilabel(lab.order(recipe={"epochs": 6, "learning_rate": 1e-2}), lab.data)
+    order = lab.order(recipe={"epochs": 6, "learning_rate": 1e-2}, task=task_of_codes(lab.data))
     run_attempt(order)
     outcome = outcome_of(order)
     assert outcome.failure is None
@@ -129,19 +121,9 @@ def test_a_text_gets_the_labels_above_the_threshold(
     exported_model: tuple[Path, Any, Any], tmp_path: Path, ending: str
 ) -> None:
     folder, of, _ = exported_model
-    source, out = tmp_path / "in.jsonl", tmp_path / f"out.{ending}"
-    source.write_text(json.dumps({"text": "No fever."}) + "\n")
+    out = tmp_path / f"out.{ending}"
     given = of.model_copy(update={"use": of.use.model_copy(update={"threshold": 0.45})})
-    request = PredictRequest(
-        folder=str(folder),
-        exported=given,
-        cache_dir=str(tmp_path),
-        input=str(source),
-        format="jsonl",
-        text="text",
-        out=str(out),
-    )
-    list(predict(request))
+    answered((folder, given), text_lines(tmp_path / "in.jsonl", ["No fever."]), out)
     if ending == "csv":
         [row] = csv.DictReader(io.StringIO(out.read_text()))
         answer = [label for label in row["labels"].split(";") if label]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from exported_models import exported, manifest
+from exported_models import answered, exported, manifest, text_lines
 from tiny_models import LABELS
 
-from orchestrator.contracts.exported import Exported, PredictRequest
+from orchestrator.contracts.exported import Exported
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.exported.predict import predict
 
 LONG = "Fever since Monday . " * 40
 TEXTS = ["No fever.", "Severe cough, and\na rash since Monday.", LONG]
@@ -32,34 +31,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[TaskKind, tuple[Pat
     return made
 
 
-def answered(
-    model: tuple[Path, Exported],
-    source: Path,
-    out: Path,
-    kind: Literal["csv", "jsonl", "text"] = "jsonl",
-    **columns: str,
-) -> list[dict[str, Any]]:
-    folder, of = model
-    request = PredictRequest(
-        folder=str(folder),
-        exported=of,
-        cache_dir=str(out.parent),
-        input=str(source),
-        format=kind,
-        text=columns.get("text", "text"),
-        out=str(out),
-    )
-    return list(predict(request))
-
-
-def lines(source: Path, texts: list[str]) -> Path:
-    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    return source
-
-
 def test_each_text_gets_a_label_and_probabilities(models: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    said = answered(models[TaskKind.CLASSIFICATION], lines(tmp_path / "in.jsonl", TEXTS), out)
+    said = answered(models[TaskKind.CLASSIFICATION], text_lines(tmp_path / "in.jsonl", TEXTS), out)
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert said == [{"done": 0, "of": 3}, {"done": 3, "of": 3}]
     assert [(record["row"], record["cut"]) for record in records] == [(1, False), (2, False), (3, True)]
@@ -71,7 +45,7 @@ def test_each_text_gets_a_label_and_probabilities(models: Any, tmp_path: Path) -
 
 
 def test_the_owner_alone_may_read_the_answers_and_nothing_else_is_left(models: Any, tmp_path: Path) -> None:
-    source = lines(tmp_path / "in.jsonl", TEXTS)
+    source = text_lines(tmp_path / "in.jsonl", TEXTS)
     out = tmp_path / "out.jsonl"
     answered(models[TaskKind.CLASSIFICATION], source, out)
     assert out.stat().st_mode & 0o777 == 0o600
@@ -81,8 +55,8 @@ def test_the_owner_alone_may_read_the_answers_and_nothing_else_is_left(models: A
 
 def test_answers_do_not_depend_on_the_texts_beside_them(models: Any, tmp_path: Path) -> None:
     together, alone = tmp_path / "together.jsonl", tmp_path / "alone.jsonl"
-    answered(models[TaskKind.CLASSIFICATION], lines(tmp_path / "in.jsonl", TEXTS), together)
-    answered(models[TaskKind.CLASSIFICATION], lines(tmp_path / "one.jsonl", TEXTS[1:2]), alone)
+    answered(models[TaskKind.CLASSIFICATION], text_lines(tmp_path / "in.jsonl", TEXTS), together)
+    answered(models[TaskKind.CLASSIFICATION], text_lines(tmp_path / "one.jsonl", TEXTS[1:2]), alone)
     second, one = json.loads(together.read_text().splitlines()[1]), json.loads(alone.read_text())
     assert second["probabilities"] == pytest.approx(one["probabilities"], abs=1e-5)
 
@@ -94,7 +68,7 @@ def test_entities_have_offsets_of_the_text_as_given(models: Any, tmp_path: Path)
     labels = ("O", "B-sign", "I-sign")
     renamed = of.model_copy(update={"use": of.use.model_copy(update={"labels": labels})})
     out = tmp_path / "out.jsonl"
-    answered((folder, renamed), lines(tmp_path / "in.jsonl", [*TEXTS, "-"]), out)
+    answered((folder, renamed), text_lines(tmp_path / "in.jsonl", [*TEXTS, "-"]), out)
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(records) == 4
     entities = [(e, text) for r, text in zip(records, [*TEXTS, "-"], strict=True) for e in r["entities"]]

@@ -13,21 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exported_models import manifest, use_of
+from exported_models import answered, manifest, text_lines, use_of
 from kept_methods import stirred
 from tiny_models import tiny_folder
 
-from orchestrator.contracts.exported import ExportRequest, PredictRequest, WeightsLayout
+from orchestrator.contracts.exported import ExportRequest, WeightsLayout
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.target_scale import TargetScale
-from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.export import export_model
 from workers.exported.folder import write
-from workers.exported.predict import predict
 from workers.exported.snippet import usage_program
 from workers.losses import summed_loss
 from workers.models.backbones import load_tokenizer
@@ -42,25 +40,21 @@ def test_the_loss_is_the_squared_difference_on_the_scale() -> None:
     assert summed_loss(Objective.NUMBER, logits, labels).item() == pytest.approx(0.25 + 4.0)
 
 
-def as_regression(order: Path, data: Path) -> Path:
-    """Let an order train on texts whose sign says how long somebody stays."""
+def task_of_stays(data: Path) -> dict[str, Any]:
+    """Write texts whose sign says how long somebody stays, and return what a task over them has of its
+    own."""
     words = {"rash": 2.0, "cough": 5.0, "fever": 11.0}
     for split, count in {"train": 48, "dev": 16, "test": 16}.items():
         kinds = [list(words)[n % 3] for n in range(count)]
         lines = [f"severe {kind} {split} {n},{words[kind]}" for n, kind in enumerate(kinds)]
         (data / f"{split}.csv").write_text("\n".join(["text,days", *lines]) + "\n")
-    ordered = AttemptOrder.model_validate_json(order.read_bytes())
     files = {split: (f"{split}.csv",) for split in Split}
     reader = TableReader(format="csv", files=files, text="text", label="days")
-    changes = {"kind": TaskKind.REGRESSION, "reader": reader, "metric": MetricName.MAE, "unit": "days"}
-    task = ordered.trial.task.model_copy(update=changes)
-    trial = ordered.trial.model_copy(update={"task": task})
-    order.write_text(ordered.model_copy(update={"trial": trial}).model_dump_json())
-    return order
+    return {"kind": TaskKind.REGRESSION, "reader": reader, "metric": MetricName.MAE, "unit": "days"}
 
 
 def test_a_trial_learns_its_number_and_records_the_scale(lab: Any, outcome_of: Any, events_of: Any) -> None:
-    order = as_regression(lab.order(recipe={"epochs": 10, "learning_rate": 1e-2}), lab.data)
+    order = lab.order(recipe={"epochs": 10, "learning_rate": 1e-2}, task=task_of_stays(lab.data))
     run_attempt(order)
     outcome = outcome_of(order)
     assert outcome.failure is None
@@ -88,18 +82,9 @@ def test_an_exported_model_answers_in_the_unit_of_the_number(tmp_path: Path, end
     written = write(
         ExportRequest(use=use, kept=str(tmp_path / "kept"), cache_dir=str(tmp_path), out=str(folder))
     )
-    source, out = tmp_path / "in.jsonl", tmp_path / f"out.{ending}"
-    source.write_text(json.dumps({"text": "No fever."}) + "\n")
-    request = PredictRequest(
-        folder=str(folder),
-        exported=manifest(use, written.layout),
-        cache_dir=str(tmp_path),
-        input=str(source),
-        format="jsonl",
-        text="text",
-        out=str(out),
-    )
-    list(predict(request))
+    out = tmp_path / f"out.{ending}"
+    model = folder, manifest(use, written.layout)
+    answered(model, text_lines(tmp_path / "in.jsonl", ["No fever."]), out)
     if ending == "csv":
         [record] = csv.DictReader(io.StringIO(out.read_text()))
         assert list(record) == ["row", "value", "cut"]
