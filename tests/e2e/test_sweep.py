@@ -150,13 +150,23 @@ def test_the_books_add_up_and_leave_little_unexplained(finished: Workshop) -> No
 
 
 def test_nothing_that_was_written_holds_a_word_of_the_data(finished: Workshop) -> None:
-    """Words of the test part that stand in no program text: none in records, report or MLflow."""
+    """Words of the test part that are in no program text: none in records, report, MLflow or kept models. The
+    tokenizer of a kept model knows words, but only those that the backbone's tokenizer already knew."""
     words = set[str]()
     for path in (finished.sweeps / "cache" / "made").rglob("ner/test.tsv"):
         tags = [line.split("\t") for line in path.read_text().splitlines() if line]
         words |= {token for token, tag in tags if tag != "O" and len(token) > 6 and token.isalpha()}
     assert words
-    written = [p for p in (finished.sweeps / "mini").rglob("*") if p.is_file() and p.name != "report.html"]
+    backbones = [_vocabulary(path) for path in (finished.sweeps / "cache").rglob("tokenizer.json")]
+    kept = list((finished.sweeps / "mini" / "trials").rglob("tokenizer.json"))
+    assert all(_vocabulary(path) in backbones for path in kept)
+    apart = {finished.sweeps / "mini" / "report" / "report.html", *kept}
+    written = {path for path in (finished.sweeps / "mini").rglob("*") if path.is_file()} - apart
     for path in [*written, finished.sweeps / "mlflow.db"]:
         content = path.read_bytes().lower()
         assert [word for word in words if word.encode() in content] == [], path
+
+
+def _vocabulary(tokenizer: Path) -> dict[str, int]:
+    vocabulary: dict[str, int] = json.loads(tokenizer.read_text())["model"]["vocab"]
+    return vocabulary
