@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workers.tasks import IGNORED, Encoded, Objective
+from workers.tasks import IGNORED, Encoded, LogitMeaning
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -78,7 +78,7 @@ class FlatSplit:
     def __init__(self, data: Encoded, pad: int, device: torch.device) -> None:
         rows: Sequence[Any] = data.labels
         self.objective = data.objective
-        ids = data.objective is Objective.ONE_OF
+        ids = data.objective is LogitMeaning.ONE_OF
         self._per_word = ids and bool(rows) and isinstance(rows[0], list)
         labels: NDArray[Any] = (
             _flat(rows) if self._per_word else np.array(rows, np.int32 if ids else np.float32)
@@ -127,7 +127,7 @@ class FlatSplit:
             labels = padded(self._labels, IGNORED)
         else:
             labels = self._labels[rows.on_device]
-            labels = labels.long() if self.objective is Objective.ONE_OF else labels
+            labels = labels.long() if self.objective is LogitMeaning.ONE_OF else labels
         return Batch(inputs, labels, padded=min(chosen) < longest)
 
 

@@ -31,7 +31,7 @@ from workers.distributed.sharding import (
     load_sharded_state,
     sharding_layout,
 )
-from workers.learning_curve import Scored
+from workers.learning_curve import DevScore
 from workers.methods import Adapted
 
 _DAMAGE = (
@@ -47,7 +47,7 @@ Weights = dict[str, Tensor]
 
 
 @dataclass
-class Progress:
+class TrainProgress:
     """How far an attempt came. `phases` are the seconds up to here, inherited ones included."""
 
     fingerprint: str
@@ -58,12 +58,12 @@ class Progress:
     best_quality: float | None = None  # None also where the metric is missing at the best step
     best_metrics: Metrics = field(default_factory=dict)
     best_threshold: float | None = None  # of multilabel tasks, at the best step
-    curve: list[Scored] = field(default_factory=list)  # all evaluations of dev
+    curve: list[DevScore] = field(default_factory=list)  # all evaluations of dev
     phases: PhaseSeconds = field(default_factory=dict)
     work: dict[Phase, PhaseWork] = field(default_factory=dict)  # done in `phases`
 
 
-_PROGRESS = TypeAdapter(Progress)
+_PROGRESS = TypeAdapter(TrainProgress)
 
 
 class UnfaithfulCopyError(Exception):

@@ -29,7 +29,7 @@ from torch.utils._pytree import tree_map
 
 from orchestrator.contracts import layout
 from workers.checkpoint import (
-    Progress,
+    TrainProgress,
     UnfaithfulCopyError,
     Weights,
     clone_weights,
@@ -47,7 +47,7 @@ _SHARE = 20  # times what the last checkpoint took, until the next one: 5 % of t
 # Pinned memory is copied to several times as fast, but torch rounds it up to powers of two and keeps it until
 # the process ends. Of trained weights beyond this many bytes it is not asked for.
 _PINNED_BYTES = 2**29
-_PROGRESS = TypeAdapter(Progress)
+_PROGRESS = TypeAdapter(TrainProgress)
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +63,7 @@ class Snapshot:
 
 
 def snapshot(
-    adapted: Adapted, sharded: ShardedState, best: Weights | None, progress: Progress, ranks: Ranks
+    adapted: Adapted, sharded: ShardedState, best: Weights | None, progress: TrainProgress, ranks: Ranks
 ) -> Snapshot | None:
     """Copy what a checkpoint holds. All ranks have to call this; the first one gets the snapshot."""
     own = trained_weights(adapted.model)
@@ -150,7 +150,12 @@ class CheckpointWriter:
         return (self._clock() - self._since) / wait if wait else math.inf
 
     def save(
-        self, adapted: Adapted, sharded: ShardedState, best: Weights | None, progress: Progress, ranks: Ranks
+        self,
+        adapted: Adapted,
+        sharded: ShardedState,
+        best: Weights | None,
+        progress: TrainProgress,
+        ranks: Ranks,
     ) -> None:
         """Copy what a checkpoint holds, and write it while training continues. All ranks have to call this;
         the first one writes. Raises what `wait` does."""

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
-from workers.tasks import Encoded, Objective
+from workers.tasks import Encoded, LogitMeaning
 
 
 def weights_of(train: Encoded, classes: int) -> NDArray[np.float32]:
     """Return the weights (classes,) that balance the training examples, as `losses.summed_loss` takes
     them."""
-    if train.objective is Objective.ANY_OF:
+    if train.objective is LogitMeaning.ANY_OF:
         return label_weights(np.array(train.labels, dtype=np.float64))
     return balanced_weights(train.labels, classes)
 

@@ -18,7 +18,7 @@ TAIL = 4  # the end of a curve is its last quarter, one evaluation at least
 
 
 @dataclass(frozen=True)
-class Scored:
+class DevScore:
     """One evaluation of dev. `quality` is None where the task's metric is missing."""
 
     step: int
@@ -27,7 +27,7 @@ class Scored:
     collapsed: bool
 
 
-def signature(curve: Sequence[Scored], margin: float = MARGIN) -> Signature | None:
+def signature(curve: Sequence[DevScore], margin: float = MARGIN) -> Signature | None:
     """Return the first signature that applies. Differences are of quality, which is higher for better; one of
     at most `margin` is none.
 
@@ -49,5 +49,5 @@ def signature(curve: Sequence[Scored], margin: float = MARGIN) -> Signature | No
     return Signature.IMPROVING if last == best and last - max(before) > margin else Signature.CONVERGED
 
 
-def _height(scored: Scored) -> float:
+def _height(scored: DevScore) -> float:
     return -math.inf if scored.quality is None else scored.quality

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
-from workers.tasks import IGNORED, Objective
+from workers.tasks import IGNORED, LogitMeaning
 
 
 def summed_loss(
-    objective: Objective, logits: Tensor, labels: Tensor, weights: Tensor | None = None
+    objective: LogitMeaning, logits: Tensor, labels: Tensor, weights: Tensor | None = None
 ) -> Tensor:
     """Return the sum over the targets of a batch, a scalar on the device.
 
@@ -19,9 +19,9 @@ def summed_loss(
     the labels that are given. number: the squared difference of `logits` (examples, 1) and `labels`
     (examples,).
     """
-    if objective is Objective.NUMBER:
+    if objective is LogitMeaning.NUMBER:
         return mse_loss(logits.squeeze(-1), labels, reduction="sum")
-    if objective is Objective.ANY_OF:
+    if objective is LogitMeaning.ANY_OF:
         each = binary_cross_entropy_with_logits(logits, labels, pos_weight=weights, reduction="none")
         return each.mean(dim=-1).sum()
     flat = logits.flatten(0, -2), labels.flatten()

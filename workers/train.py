@@ -20,7 +20,7 @@ from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
 from workers.batches import FlatSplit, Rows, epoch_batches
-from workers.checkpoint import Checkpoint, Progress, Weights, clone_weights, trained_weights
+from workers.checkpoint import Checkpoint, TrainProgress, Weights, clone_weights, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
 from workers.class_weights import weights_of
 from workers.distributed.ranks import ALONE, Ranks
@@ -34,7 +34,7 @@ from workers.distributed.sharding import (
 from workers.distributed.spreading import shard_model
 from workers.evaluate import DivergedError, evaluate
 from workers.inputs import TaskData
-from workers.learning_curve import Scored
+from workers.learning_curve import DevScore
 from workers.losses import summed_loss
 from workers.metering.gauges import merge_measurements
 from workers.metering.meter import Meter, Work, add_phases, parse_work, plain_work
@@ -77,7 +77,11 @@ class TrainContext:
 
 
 def train(
-    adapted: Adapted, data: TaskData, progress: Progress, start: Checkpoint | None, ctx: TrainContext
+    adapted: Adapted,
+    data: TaskData,
+    progress: TrainProgress,
+    start: Checkpoint | None,
+    ctx: TrainContext,
 ) -> Weights:
     """Train until the budget is spent. Return the weights of the best evaluation on dev: of equals the first,
     and the last one where the metric is missing in all of them.
@@ -198,7 +202,12 @@ def optimiser_step(
 
 
 def score_dev(
-    model: Any, data: TaskData, dev: FlatSplit, progress: Progress, epoch_steps: int, ctx: TrainContext
+    model: Any,
+    data: TaskData,
+    dev: FlatSplit,
+    progress: TrainProgress,
+    epoch_steps: int,
+    ctx: TrainContext,
 ) -> bool:
     """Score dev, which is on the device, log it, and return whether it is the best so far."""
     size = ctx.order.evaluation_size
@@ -210,7 +219,7 @@ def score_dev(
     if best:
         progress.best_step, progress.best_quality, progress.best_metrics = progress.step, score, metrics
         progress.best_threshold = evaluation.threshold
-    scored = Scored(progress.step, ctx.train_seconds(), score, evaluation.collapsed)
+    scored = DevScore(progress.step, ctx.train_seconds(), score, evaluation.collapsed)
     progress.curve.append(scored)
     ctx.log.write(
         EvaluationEvent(
@@ -226,7 +235,7 @@ def score_dev(
     return best
 
 
-def stop_if_collapsed(recipe: Recipe, budget: Budget, progress: Progress) -> None:
+def stop_if_collapsed(recipe: Recipe, budget: Budget, progress: TrainProgress) -> None:
     """Raises CollapsedError where the recipe sets stop_collapsed; otherwise a trial continues, and may
     recover."""
     graced = budget.share(progress.step, progress.train_seconds) < recipe.collapse_grace
@@ -256,7 +265,7 @@ def save_progress(
     model: Any,
     optimiser: Any,
     best: Weights | None,
-    progress: Progress,
+    progress: TrainProgress,
     writer: CheckpointWriter,
     ctx: TrainContext,
 ) -> None:
@@ -281,7 +290,7 @@ def await_written(writer: CheckpointWriter, ctx: TrainContext) -> None:
 
 
 def log_losses(
-    ctx: TrainContext, losses: list[Tensor], rate: float, progress: Progress, planned: int | None
+    ctx: TrainContext, losses: list[Tensor], rate: float, progress: TrainProgress, planned: int | None
 ) -> None:
     """Raises DivergedError if one is not finite: weights after such a step are never scored or kept."""
     loss = ctx.ranks.total(torch.stack(losses)).mean().item()

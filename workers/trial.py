@@ -25,7 +25,7 @@ from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.batches import FlatSplit
 from workers.checkpoint import (
     Checkpoint,
-    Progress,
+    TrainProgress,
     UnreadableCheckpointError,
     Weights,
     load_trained_weights,
@@ -81,7 +81,7 @@ class ScoreRecord:
 class TrialRecords:
     """The records of the steps that an attempt has completed so far. Training keeps `progress` up to date."""
 
-    progress: Progress
+    progress: TrainProgress
     inherited_phases: PhaseSeconds = field(default_factory=dict)
     inherited_work: Work = field(default_factory=dict)
     resumed_from_step: int | None = None
@@ -190,7 +190,7 @@ def run_trial(
 def _resume(order: AttemptOrder) -> tuple[TrialRecords, Checkpoint | None]:
     """Return the checkpoint to resume from, and the records that it continues. The trial starts from the
     beginning where the checkpoint is damaged."""
-    fresh = TrialRecords(Progress(order.trial.fingerprint))
+    fresh = TrialRecords(TrainProgress(order.trial.fingerprint))
     if order.resume_from is None:
         return fresh, None
     try:

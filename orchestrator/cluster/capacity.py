@@ -13,7 +13,7 @@ from orchestrator.contracts.device import DEVICE_LABEL
 
 
 @dataclass(frozen=True)
-class Group:
+class WorkerGroup:
     """One worker group."""
 
     name: str
@@ -27,12 +27,12 @@ class Group:
         return f"{self.name} ({self.cpus} CPU, {self.gpus} GPU{kind})"
 
 
-def groups(cluster: dict[str, Any]) -> list[Group]:
+def groups(cluster: dict[str, Any]) -> list[WorkerGroup]:
     """`cluster`: a rayClusterSpec."""
     return [_group(spec) for spec in items(cluster.get("workerGroupSpecs"))]
 
 
-def node_kinds(worker_groups: Iterable[Group]) -> tuple[NodeKind, ...]:
+def node_kinds(worker_groups: Iterable[WorkerGroup]) -> tuple[NodeKind, ...]:
     """Return a kind of node for each group that may have a pod."""
     return tuple(
         NodeKind(
@@ -43,7 +43,7 @@ def node_kinds(worker_groups: Iterable[Group]) -> tuple[NodeKind, ...]:
     )
 
 
-def _group(spec: dict[str, Any]) -> Group:
+def _group(spec: dict[str, Any]) -> WorkerGroup:
     containers = items(get(spec, "template", "spec", "containers")) or [{}]
     limits = mapping(get(containers[0], "resources", "limits"))
     params = mapping(spec.get("rayStartParams"))
@@ -55,4 +55,6 @@ def _group(spec: dict[str, Any]) -> Group:
     pods = quantity(spec.get("maxReplicas", 0)) or 0
     name = str(spec.get("groupName", "?"))
     device = mapping(spec.get("labels")).get(DEVICE_LABEL)
-    return Group(name, int(pods), amount("num-cpus", "cpu"), amount("num-gpus", "nvidia.com/gpu"), device)
+    return WorkerGroup(
+        name, int(pods), amount("num-cpus", "cpu"), amount("num-gpus", "nvidia.com/gpu"), device
+    )

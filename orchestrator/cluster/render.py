@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.cluster.capacity import Group, groups, node_kinds
+from orchestrator.cluster.capacity import WorkerGroup, groups, node_kinds
 from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
 from orchestrator.cluster.manifests import (
     ConfigMapMetadata,
@@ -163,7 +163,7 @@ def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
     return [kind.model_dump(mode="json", exclude_defaults=True) for kind in kinds]
 
 
-def _too_large(size: Resources, worker_groups: Sequence[Group], job: Document) -> Problem:
+def _too_large(size: Resources, worker_groups: Sequence[WorkerGroup], job: Document) -> Problem:
     """Or of a kind of GPU that no group has."""
     demand = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
     if size.nodes > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.config.catalogue import HOW_TO_MAKE_ONE, KINDS, Catalogue, is_price_file
 from orchestrator.config.schema import SweepConfig
-from orchestrator.config.source import Source
+from orchestrator.config.source import KeySource
 from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS
 from orchestrator.errors import Problem, did_you_mean
 
@@ -37,7 +37,7 @@ def axis_names(config: SweepConfig, axis: str) -> list[str]:
     return [item.name for item in values] if axis == "methods" else list(values)
 
 
-def check_catalogues(config: SweepConfig, source: Source) -> list[Problem]:
+def check_catalogues(config: SweepConfig, source: KeySource) -> list[Problem]:
     """Return the catalogue directories that are missing, each with the key that names it."""
     problems = []
     for index, directory in enumerate(map(Path, config.catalogues)):
@@ -58,7 +58,7 @@ def doubted_axes(of_catalogue: Iterable[Problem], of_directories: Sequence[Probl
     return frozenset(axis for kind in kinds for axis in _NAMED_BY[kind])
 
 
-def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
+def check_names(config: SweepConfig, catalogue: Catalogue, source: KeySource) -> list[Problem]:
     """Report names that are not in the catalogue."""
     problems = []
     for axis, names in known_names(catalogue).items():
@@ -77,7 +77,7 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
     return problems
 
 
-def _without_margin(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
+def _without_margin(config: SweepConfig, catalogue: Catalogue, source: KeySource) -> list[Problem]:
     """Tasks measured in a unit of their own, in which no difference is small by default. A target for all
     tasks is theirs only if all have that unit."""
     target, problems = config.good_enough, []
@@ -95,7 +95,7 @@ def _without_margin(config: SweepConfig, catalogue: Catalogue, source: Source) -
     return problems
 
 
-def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
+def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: KeySource) -> list[Problem]:
     """Tasks that the sweep does not have, and a least quality for one that is measured by its loss."""
     target = config.good_enough
     problems = _without_margin(config, catalogue, source)
@@ -119,7 +119,7 @@ def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source)
     return problems
 
 
-def check_doubles(config: SweepConfig, source: Source) -> list[Problem]:
+def check_doubles(config: SweepConfig, source: KeySource) -> list[Problem]:
     """Report values that an axis lists twice: they make the same cells. (Methods are checked by slug.)"""
     axes = {axis: getattr(config, axis) for axis in ("models", "domains", "tasks", "seeds")}
     axes |= {f"axes.{key}": values for key, values in config.axes.axes().items()}
@@ -131,7 +131,7 @@ def check_doubles(config: SweepConfig, source: Source) -> list[Problem]:
     ]
 
 
-def check_idle_keys(config: SweepConfig, source: Source) -> list[Problem]:
+def check_idle_keys(config: SweepConfig, source: KeySource) -> list[Problem]:
     """Values that no trial would have, as each method of the file has its own: an axis of all methods, or a
     key that the command line sets."""
     problems = []
@@ -150,7 +150,7 @@ def check_idle_keys(config: SweepConfig, source: Source) -> list[Problem]:
     return problems
 
 
-def short_of_reach(config: SweepConfig, source: Source) -> list[str]:
+def short_of_reach(config: SweepConfig, source: KeySource) -> list[str]:
     """A sentence for each recipe key of the command line that some methods do not take, as they set it."""
     notes = []
     for key in (key for key in config.recipe.values() if f"recipe.{key}" in source.overridden):

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SweepConfig
-from orchestrator.config.source import Source
+from orchestrator.config.source import KeySource
 from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.contracts.resources import Resources
@@ -20,7 +20,7 @@ _OF_TIME = ("train_seconds", *_OF_DEVICES)  # in which a trial trains more or le
 def settle_device(
     config: SweepConfig,
     devices: Mapping[str, DeviceKind],
-    source: Source,
+    source: KeySource,
     gpu_here: Callable[[], Gpu | None],
 ) -> tuple[Resources | AutoResources, list[Problem], DeviceKind | None]:
     """The sweep's resources with their device named, what is wrong with them, and that device where the
@@ -48,14 +48,14 @@ def settle_device(
     return asked, list(_of_the_plan(config, source)) if asked.device is not None else [], detected
 
 
-def _of_the_plan(config: SweepConfig, source: Source) -> Iterator[Problem]:
+def _of_the_plan(config: SweepConfig, source: KeySource) -> Iterator[Problem]:
     for key in _budgets(config, _OF_DEVICES):
         problem = "is a budget of devices, and `resources` leaves them to the plan"
         fix = "use train_seconds, or say what a trial is given: resources: {cpus: 4, gpus: 1}"
         yield Problem(source.of(key), key, problem, fix)
 
 
-def _on_a_share(config: SweepConfig, source: Source) -> Iterator[Problem]:
+def _on_a_share(config: SweepConfig, source: KeySource) -> Iterator[Problem]:
     for key in _budgets(config, _OF_TIME):
         problem = (
             f"is a budget of time, and a trial has {config.resources.gpus:g} of a GPU: how far it trains "

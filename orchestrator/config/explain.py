@@ -30,7 +30,7 @@ Source = Literal[
 
 
 @dataclass(frozen=True)
-class Origin:
+class KeyOrigin:
     """Where a value comes from: a dotted `key`, in `file` at `line` (from 1), as far as these are known."""
 
     source: Source
@@ -43,7 +43,7 @@ class Origin:
 class Explained:
     key: str
     value: Any
-    origin: Origin
+    origin: KeyOrigin
 
 
 def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[Explained], list[Explained]]:
@@ -57,17 +57,17 @@ def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[E
         for key, value in now.recipe.model_dump(mode="json").items()
     ]
     settings = [
-        Explained(key, value, Origin("search", key) if key in searched else places.of_setting(key))
+        Explained(key, value, KeyOrigin("search", key) if key in searched else places.of_setting(key))
         for key, value in now.variant.spec.settings.model_dump(mode="json").items()
         if key != "kind"
     ]
     return recipe, settings
 
 
-def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[Any, Origin]]:
+def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[Any, KeyOrigin]]:
     """Return the value of each key that some layer sets, and the last layer that does, as `recipes.lay` has
     it."""
-    settings: dict[str, tuple[Any, Origin]] = {}
+    settings: dict[str, tuple[Any, KeyOrigin]] = {}
     for values, origin_of in places.layers(cell):
         for group in EITHER:
             setting = [key for key in group if values.get(key) is not None]
@@ -81,26 +81,26 @@ def _settled(
     places: _Places,
     key: str,
     value: Any,
-    origins: Mapping[str, tuple[Any, Origin]],
+    origins: Mapping[str, tuple[Any, KeyOrigin]],
     searched: Mapping[str, Any],
-) -> Origin:
+) -> KeyOrigin:
     """Return the origin of the key's final value, which the last decisions may have changed after a layer set
     it."""
     if key in searched:
-        return Origin("search", key)
+        return KeyOrigin("search", key)
     if key not in origins:
         of_task = key == "max_length" and value == places.cell.task.spec.max_length
         if of_task:
             return places.of_entry("task", "tasks", places.cell.task.spec.name, key)
         if key == "max_length":
             return places.of_entry("backbone", "backbones", places.cell.backbone.name, key)
-        return Origin("default") if value == Recipe.model_fields[key].default else Origin("computed")
+        return KeyOrigin("default") if value == Recipe.model_fields[key].default else KeyOrigin("computed")
     layered, origin = origins[key]
     if layered == value:
         return origin
     if key == "max_length":
         return places.of_entry("backbone", "backbones", places.cell.backbone.name, key)
-    return places.of_sweep("full_data") if places.sweep.config.full_data else Origin("computed")
+    return places.of_sweep("full_data") if places.sweep.config.full_data else KeyOrigin("computed")
 
 
 class _Places:
@@ -124,7 +124,7 @@ class _Places:
             if patch is not None:
                 yield patch.values(), lambda k, n=index: self.of_sweep(f"rules.{n}.set.{k}", "rule")
 
-    def of_setting(self, key: str) -> Origin:
+    def of_setting(self, key: str) -> KeyOrigin:
         rules = [n for n in self.cell.rules if key in self.sweep.config.rules[n].settings]
         if rules:
             return self.of_sweep(f"rules.{rules[-1]}.settings.{key}", "rule")
@@ -133,24 +133,24 @@ class _Places:
             return self._of_item(key)
         if variant.entry is not None and key in variant.entry.settings.model_fields_set:
             return self.of_entry("catalogue", "methods", variant.spec.entry, f"settings.{key}")
-        return Origin("default")
+        return KeyOrigin("default")
 
-    def of_entry(self, source: Source, kind: str, name: str, key: str) -> Origin:
+    def of_entry(self, source: Source, kind: str, name: str, key: str) -> KeyOrigin:
         """Return the origin of a key of a catalogue entry."""
         for root in (builtin_catalogue(), *map(Path, self.sweep.config.catalogues)):
             file = root / kind / f"{name}.yaml"
             if file.is_file():
-                return Origin(source, key, file, _lines(file).get(key))
-        return Origin(source, key)
+                return KeyOrigin(source, key, file, _lines(file).get(key))
+        return KeyOrigin(source, key)
 
-    def of_sweep(self, key: str, source: Source = "file") -> Origin:
+    def of_sweep(self, key: str, source: Source = "file") -> KeyOrigin:
         """Return the origin of a key of the sweep file, or of the command line if that sets it."""
         overridden = {key.split(".")[0], ".".join(key.split(".")[:2])} & self.sweep.source.overridden
         if overridden:
-            return Origin("command line", key)
-        return Origin(source, key, self.sweep.file, self.sweep.lines.get(key))
+            return KeyOrigin("command line", key)
+        return KeyOrigin(source, key, self.sweep.file, self.sweep.lines.get(key))
 
-    def _of_item(self, key: str) -> Origin:
+    def _of_item(self, key: str) -> KeyOrigin:
         index, chosen = self.cell.variant.place, self.sweep.source.methods
         if key not in self.sweep.config.methods[index].axes():
             return self.of_sweep(f"axes.{key}")
@@ -158,9 +158,9 @@ class _Places:
             return self.of_sweep(f"methods.{index}.{key}")
         at = chosen[index]
         if at is None:
-            return Origin("command line", f"methods.{index}.{key}")
+            return KeyOrigin("command line", f"methods.{index}.{key}")
         dotted = f"methods.{at}.{key}"
-        return Origin("file", dotted, self.sweep.file, self.sweep.lines.get(dotted))
+        return KeyOrigin("file", dotted, self.sweep.file, self.sweep.lines.get(dotted))
 
 
 @cache

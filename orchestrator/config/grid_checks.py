@@ -10,14 +10,14 @@ from orchestrator.config.checks import AXES
 from orchestrator.config.grid import UNSET, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
-from orchestrator.config.source import Source
+from orchestrator.config.source import KeySource
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import Problem, did_you_mean
 
 _MOST_REASONS = 3
 
 
-def rules_may_idle(config: SweepConfig, source: Source) -> bool:
+def rules_may_idle(config: SweepConfig, source: KeySource) -> bool:
     """Return whether the command line may have left out a rule's cells: not if it sets seeds or rules."""
     overridden = {key.split(".")[0] for key in source.overridden} & {*AXES, "axes", "seeds", "rules"}
     return config.partial and "rules" not in overridden and overridden != {"seeds"}
@@ -28,7 +28,7 @@ def check_rules(
     catalogue: Catalogue,
     variants: Sequence[MethodVariant],
     idle: Iterable[int],
-    source: Source,
+    source: KeySource,
     sure: bool,
 ) -> list[Problem]:
     """Rules that match nothing, as a misspelt rule does. `sure` is False where a rule may be idle for another
@@ -62,7 +62,7 @@ def check_rules(
     return problems
 
 
-def check_grid(grid: Grid, catalogue: Catalogue, source: Source) -> list[Problem]:
+def check_grid(grid: Grid, catalogue: Catalogue, source: KeySource) -> list[Problem]:
     """Report a grid in which nothing can run."""
     if grid.cells or grid.problems:
         return []
@@ -87,7 +87,7 @@ def _fixes(grid: Grid, catalogue: Catalogue) -> Iterator[str]:
         yield "choose methods that run on these models"
 
 
-def check_recipes(of_cells: Sequence[Problem], source: Source, skip_unset: bool) -> list[Problem]:
+def check_recipes(of_cells: Sequence[Problem], source: KeySource, skip_unset: bool) -> list[Problem]:
     """Return the problems of recipes, each once however many cells have it. `where` of those given is the
     cell. `skip_unset`: leave out keys that are not set, because a misspelt key may be meant for them."""
     cells: dict[tuple[str, str, str], list[str]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.grid import Grid
 from orchestrator.config.problems import FieldProblem
-from orchestrator.config.source import Source
+from orchestrator.config.source import KeySource
 from orchestrator.contracts import layout
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.storage.remote import is_uri
@@ -54,7 +54,7 @@ def overlong(raw: dict[str, Any], cwd: Path) -> list[FieldProblem]:
     ]
 
 
-def check_storage(storage: Path, source: Source) -> Iterator[Problem]:
+def check_storage(storage: Path, source: KeySource) -> Iterator[Problem]:
     """Yield a problem where no directory can be made at `storage`, which is absolute."""
     for directory in (storage, *storage.parents):
         if directory.is_symlink():
@@ -69,7 +69,7 @@ def check_storage(storage: Path, source: Source) -> Iterator[Problem]:
         return
 
 
-def make_storage(storage: Path, source: Source) -> None:
+def make_storage(storage: Path, source: KeySource) -> None:
     """Make the directory of a sweep's storage. Raises ConfigError if the system refuses, as below /proc."""
     try:
         storage.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def make_storage(storage: Path, source: Source) -> None:
         raise ConfigError([Problem(source.of("storage"), "storage", problem, fix)]) from None
 
 
-def check_names(grid: Grid, directory: Path, source: Source) -> Iterator[Problem]:
+def check_names(grid: Grid, directory: Path, source: KeySource) -> Iterator[Problem]:
     """Yield a problem for each axis with a name that cannot be a directory's, or one for the whole path.
     `directory`: the sweep's own."""
     cells = [cell.cell for cell in grid.cells]

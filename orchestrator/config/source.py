@@ -8,7 +8,7 @@ from orchestrator.errors import Problem
 
 
 @dataclass(frozen=True)
-class Source:
+class KeySource:
     """Where a key was set: in the file, or on the command line."""
 
     file: str

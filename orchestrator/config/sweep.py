@@ -22,7 +22,7 @@ from orchestrator.config.problems import FieldProblem
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
-from orchestrator.config.source import Source
+from orchestrator.config.source import KeySource
 from orchestrator.config.sweep_catalogue import (
     at_locked_commits,
     directories_of,
@@ -50,7 +50,7 @@ class ResolvedSweep:
     storage: Path
     remote: Remote | None  # the storage by URI, which `storage` then mirrors on this machine
     lock: Lock
-    source: Source  # whom to point at where a key turns out to be wrong later
+    source: KeySource  # whom to point at where a key turns out to be wrong later
     lines: Mapping[str, int]  # of the file, by dotted key
     notes: tuple[str, ...]  # what the command line adds to the file or takes from it, a sentence each
     raw: dict[
@@ -146,21 +146,21 @@ def load_sweep(
 
 def _select_methods(
     raw: dict[str, Any], applied: Applied, catalogue: Catalogue, file: str
-) -> tuple[Source, list[str]]:
+) -> tuple[KeySource, list[str]]:
     """Keep in `raw` only the methods that the command line names, if it names any. Return the source of keys,
     and notes."""
     overridden = frozenset(applied.keys)
     if not isinstance(applied.methods, list):
-        return Source(file, overridden), []
+        return KeySource(file, overridden), []
     selection = select(raw, applied.methods, catalogue.methods, file)
     raw["methods"] = selection.items
-    return Source(file, overridden, tuple(selection.places), tuple(selection.names)), selection.notes
+    return KeySource(file, overridden, tuple(selection.places), tuple(selection.names)), selection.notes
 
 
 def _resolve(
     config: SweepConfig,
     catalogue: Catalogue,
-    source: Source,
+    source: KeySource,
     invalid: Sequence[FieldProblem],
     doubted: frozenset[str],
 ) -> tuple[Grid, list[Problem]]:

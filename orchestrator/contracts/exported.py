@@ -104,7 +104,7 @@ class EvaluateRequest(Record):
     data_dir: str | None = None
 
 
-class Scored(Record):
+class EvaluateAnswer(Record):
     """The answer of `evaluate`."""
 
     test: Metrics

@@ -21,7 +21,7 @@ _TITLES: dict[Key, str] = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}
 
 
 @dataclass(frozen=True)
-class Limit:
+class BudgetLimit:
     """One key of a budget, and the plan's figures against it, all in its unit."""
 
     key: Key
@@ -83,7 +83,7 @@ def _hours(plan: Plan) -> tuple[Key, Key]:
     return ("gpu_hours", "core_hours") if plan.forecast.device == "GPU-hours" else ("core_hours", "gpu_hours")
 
 
-def limits(plan: Plan) -> list[Limit]:
+def limits(plan: Plan) -> list[BudgetLimit]:
     """Return the limits of the budget with the forecast for each. Raises ConfigError with the `mistakes`."""
     budget, forecast = plan.sweep.config.budget, plan.forecast
     if budget is None:
@@ -104,7 +104,9 @@ def limits(plan: Plan) -> list[Limit]:
             ahead = None if forecast.device_hours is None else forecast.device_hours * per_hour
             most_ahead = None if most is None else most * per_hour
             twentieths = tuple(hours * per_hour for hours in forecast.device_hours_twentieths)
-            entries.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour, twentieths))
+            entries.append(
+                BudgetLimit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour, twentieths)
+            )
     return entries
 
 
@@ -116,7 +118,7 @@ def spent_device_hours(history: Mapping[str, TrialHistory], gpus: bool) -> float
     )
 
 
-def options(plan: Plan, limit: Limit) -> list[Option]:
+def options(plan: Plan, limit: BudgetLimit) -> list[Option]:
     """Return at most three changes: first those that bring the sweep within the limit, least loss first; then
     those that only bring it closer."""
     best = []
@@ -140,7 +142,7 @@ def options(plan: Plan, limit: Limit) -> list[Option]:
     return ordered[:_MOST_OPTIONS]
 
 
-def _option(change: str, changed: Plan, limit: Limit) -> Option | None:
+def _option(change: str, changed: Plan, limit: BudgetLimit) -> Option | None:
     again = next((candidate for candidate in limits(changed) if candidate.key == limit.key), None)
     if again is None or again.forecast is None:
         return None

@@ -16,7 +16,7 @@ from orchestrator.report.statistics.summary import Summary, mirrored, share_inte
 from orchestrator.units import MISSING, count_range, hours, interval_ends
 
 
-class Scored(Protocol):
+class HasQuality(Protocol):
     """What has a quality, and the interval of it that is printed."""
 
     @property
@@ -43,7 +43,7 @@ def interval(summary: Summary | None) -> str:
     return _no_interval(summary) if summary.interval is None else interval_ends(summary.read.interval)
 
 
-def interval_of(point: Scored) -> str:
+def interval_of(point: HasQuality) -> str:
     """`0.795 to 0.829`, for all cells at once, or why there is none."""
     if point.quality is None:
         return MISSING
@@ -57,13 +57,13 @@ def _no_interval(summary: Summary) -> str:
     return "none: n = 1" if summary.n == 1 else "none: all alike"
 
 
-def read_interval(point: Scored) -> tuple[float, float] | None:
+def read_interval(point: HasQuality) -> tuple[float, float] | None:
     """Return the interval of all cells at once; of a loss or an error, as it is read."""
     ends = None if point.simultaneous is None else point.simultaneous.interval
     return mirrored(ends) if point.quality is not None and point.quality.turned else ends
 
 
-def over(points: Sequence[Scored]) -> str:
+def over(points: Sequence[HasQuality]) -> str:
     """Say what the intervals of these points cover: `over seeds and documents`."""
     intervals = [p.simultaneous for p in points if p.simultaneous is not None]
     with_documents = [interval.documents is not None for interval in intervals]
@@ -79,7 +79,7 @@ def score_with_interval(summary: Summary) -> str:
     return f"{score(summary)} (95 % {interval(summary)} over {summary.n} seeds alone)"
 
 
-def score_of(point: Scored) -> str:
+def score_of(point: HasQuality) -> str:
     """`0.812 (95 % 0.795 to 0.829 over 3 seeds and 150 documents, for all 12 cells at once)`."""
     at_once = point.simultaneous
     if point.quality is None:

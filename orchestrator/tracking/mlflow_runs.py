@@ -41,7 +41,7 @@ _STATUS = {TrialState.FINISHED: "FINISHED", TrialState.FAILED: "FAILED", TrialSt
 
 
 @dataclass(frozen=True)
-class Point:
+class MetricPoint:
     """One value of a metric; `at` is a Unix time in seconds."""
 
     name: str
@@ -86,25 +86,25 @@ def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
     )
 
 
-def curve_points(record: TrialRecord) -> list[Point]:
+def curve_points(record: TrialRecord) -> list[MetricPoint]:
     """Loss, learning rate and dev metrics by optimiser step, with the seconds of training until then and
     whether all was one class. The slash groups them in the MLflow charts."""
     steps, evaluations = curves(record.current)
     points = [
-        Point(name, value, e.at, e.step)
+        MetricPoint(name, value, e.at, e.step)
         for e in steps
         for name, value in (("train/loss", e.loss), ("train/learning_rate", e.learning_rate))
     ]
     points += [
-        Point(f"dev/{metric}", metric_value.value, e.at, e.step)
+        MetricPoint(f"dev/{metric}", metric_value.value, e.at, e.step)
         for e in evaluations
         for metric, metric_value in e.metrics.items()
         if metric_value.value is not None
     ]
     for e in evaluations:
-        points.append(Point("dev/collapsed", float(e.collapsed), e.at, e.step))
+        points.append(MetricPoint("dev/collapsed", float(e.collapsed), e.at, e.step))
         if e.train_seconds is not None:
-            points.append(Point("dev/train_seconds", e.train_seconds, e.at, e.step))
+            points.append(MetricPoint("dev/train_seconds", e.train_seconds, e.at, e.step))
     return points
 
 

@@ -33,7 +33,7 @@ from orchestrator.tracking.mlflow_runs import (
     SWEEP_ID,
     TRIAL,
     TRIAL_KIND,
-    Point,
+    MetricPoint,
     RunContent,
     curve_points,
     data_digest,
@@ -41,7 +41,7 @@ from orchestrator.tracking.mlflow_runs import (
 )
 from orchestrator.tracking.mlflow_summary import experiment_tags, summary
 from orchestrator.tracking.mlflow_views import VIEW
-from orchestrator.tracking.published import Published
+from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.tracking_uri import (
     PASSWORD,
     SQLITE,
@@ -78,7 +78,7 @@ def runs_pages(uri: str, sweep: str) -> dict[str, str]:
 class RunStore:
     """The experiment of one sweep. Connects on first use; every failure is a TrackingError."""
 
-    def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:
+    def __init__(self, uri: str, sweep: SweepRecord, published: RunsInStore | None = None) -> None:
         self._uri, self._sweep, self._published = uri, sweep, published
         self._connection: MlflowClient | None = None
         self._experiment, self._described = "", dict[str, str]()  # its id and its tags
@@ -147,7 +147,7 @@ class RunStore:
             raise _in_our_words(error, self._uri) from error
 
     def _write(
-        self, content: RunContent, curve: Callable[[], list[Point]], data: Callable[[], str | None]
+        self, content: RunContent, curve: Callable[[], list[MetricPoint]], data: Callable[[], str | None]
     ) -> bool:
         """Replace the run of that name. The old one goes last: a crash leaves a run too many, never none, and
         the one too many lacks its digest, so that the next connection drops it."""
@@ -164,7 +164,7 @@ class RunStore:
             self._experiment, start_time=started, tags=tags, run_name=content.name
         ).info.run_id
         ended_at = content.started_at if content.ended_at is None else content.ended_at
-        finals = [Point(name, value, ended_at) for name, value in content.finals.items()]
+        finals = [MetricPoint(name, value, ended_at) for name, value in content.finals.items()]
         if (digest := data()) is not None:
             client.log_inputs(run, [_dataset(content.params["task"], digest)])
         client.set_terminated(run, status=content.status, end_time=round(ended_at * 1000))
@@ -174,7 +174,7 @@ class RunStore:
         self._runs[content.name] = _Kept(run, {**tags, DIGEST: content.digest}, content.finals)
         return True
 
-    def _log(self, client: MlflowClient, run: str, content: RunContent, points: list[Point]) -> None:
+    def _log(self, client: MlflowClient, run: str, content: RunContent, points: list[MetricPoint]) -> None:
         """Log in as few calls as MLflow allows, because each takes milliseconds. The digest is in the last
         one, which the store writes after the rest of it."""
         from mlflow.entities import Metric, Param, RunTag

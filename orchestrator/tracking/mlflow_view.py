@@ -11,7 +11,7 @@ from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LedgerError, TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_store import RunStore
-from orchestrator.tracking.published import Published
+from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.trial_costs import totals_of
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class MlflowView:
     With `published`, MLflow is imported and asked only once something is new; `publish_summary` comes last
     and writes down what MLflow then has."""
 
-    def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:
+    def __init__(self, uri: str, sweep: SweepRecord, published: RunsInStore | None = None) -> None:
         self.warning: str | None = None  # why MLflow is left behind, in one line
         self._published = published
         self._store = RunStore(uri, sweep, published)
@@ -77,7 +77,7 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
     The caller holds the lock of the ledger, because a running driver publishes too.
     """
     sweep = ledger.sweep()
-    published_runs = Published(uri, ledger.directory, trusted=False)
+    published_runs = RunsInStore(uri, ledger.directory, trusted=False)
     store = RunStore(uri, sweep, published_runs)
     records, candidates = list(ledger.trials()), list(ledger.candidates())
     published = unchanged = 0

@@ -22,7 +22,7 @@ class PublishedRuns(Record):
     runs: dict[str, str]
 
 
-class Published:
+class RunsInStore:
     """The runs of one sweep in one store. Another address, another file at the address of a store of this
     machine, or another experiment in it, is another store: nothing counts as written there. What somebody
     changes in a store afterwards is not noticed here; `frontier sync` compares every run."""

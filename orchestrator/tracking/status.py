@@ -23,7 +23,7 @@ _NOTHING: _Look = (-1, False, False)
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningAttempt:
     """An attempt that has begun and not ended. Times are Unix times."""
 
     trial: PlannedTrial
@@ -31,7 +31,7 @@ class Running:
 
 
 @dataclass
-class Standing:
+class SweepStanding:
     """The status of planned trials and, separately, of the candidates of searches. `finished` are the records
     that have come in since the look before; `billed` counts attempts that have ended, in device-seconds by
     device type."""
@@ -41,7 +41,7 @@ class Standing:
     plan_changed: bool = False  # the plan has changed: earlier results are void, and are sent again
     states: Counter[TrialState] = field(default_factory=Counter)
     candidates: Counter[TrialState] = field(default_factory=Counter)
-    running: list[Running] = field(default_factory=list)
+    running: list[RunningAttempt] = field(default_factory=list)
     waiting: list[PlannedTrial] = field(default_factory=list)
     failures: Counter[FailureKind] = field(default_factory=Counter)
     again: int = 0  # of those waiting: begun before, and ended early
@@ -84,13 +84,13 @@ class Watcher:
         self._states, self._candidates = Counter[TrialState](), Counter[TrialState]()  # of what is closed
         self._billed: dict[str, float] = {}  # likewise
 
-    def look(self, ask_driver: bool = True) -> Standing:
+    def look(self, ask_driver: bool = True) -> SweepStanding:
         """Read the ledger. The store is asked who drives the sweep, or the last answer is used. Raises
         LedgerError if there is no sweep, or a record cannot be read."""
         sweep, plan_changed = self._read_sweep()
         if ask_driver:
             self._driver = self._ledger.driver()
-        standing = Standing(sweep, self._driver, plan_changed=plan_changed)
+        standing = SweepStanding(sweep, self._driver, plan_changed=plan_changed)
         for entry in list(self._open.values()):
             self._refresh(entry, standing)
         standing.states, standing.candidates = self._states.copy(), self._candidates.copy()
@@ -126,7 +126,7 @@ class Watcher:
                 self._open[name] = _Entry(trial, str(directory))
         return self._sweep, plan_changed
 
-    def _refresh(self, entry: _Entry, standing: Standing) -> None:
+    def _refresh(self, entry: _Entry, standing: SweepStanding) -> None:
         look = _glance(entry)
         if look == entry.look:
             return
@@ -139,7 +139,7 @@ class Watcher:
             (self._states if entry.trial.candidate is None else self._candidates)[entry.state] += 1
             _add_up(self._billed, entry.record)
 
-    def _tell(self, entry: _Entry, standing: Standing) -> None:
+    def _tell(self, entry: _Entry, standing: SweepStanding) -> None:
         trial, state, record = entry.trial, entry.state, entry.record
         (standing.states if trial.candidate is None else standing.candidates)[state] += 1
         if record is not None:
@@ -149,7 +149,7 @@ class Watcher:
         last = record.attempts[-1] if record and record.attempts else None
         driven = standing.driver is not None or self._ledger.mirror is not None
         if last is not None and driven and last.bill is None and last.outcome is None:
-            standing.running.append(Running(trial, last.ordered_at))
+            standing.running.append(RunningAttempt(trial, last.ordered_at))
             return
         failure = record.outcome.failure if record and record.outcome else None
         if failure is None or state is not TrialState.FAILED:

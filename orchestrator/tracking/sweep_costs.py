@@ -15,7 +15,7 @@ Place = tuple[Phase | None, Use]  # None: in no phase
 
 
 @dataclass
-class Statement:
+class DeviceCosts:
     """The costs of one device type. `booked` holds integer device-microseconds, each under one key.
 
     `work` is that of all attempts, by phase, as far as they recorded it; `silent` counts the attempts that
@@ -47,24 +47,24 @@ class Statement:
         return sum(amount for (phase, _), amount in self.booked.items() if phase is None)
 
 
-def statements(records: Iterable[TrialRecord]) -> list[Statement]:
+def statements(records: Iterable[TrialRecord]) -> list[DeviceCosts]:
     """One a device type, by name. `records`: trials, candidates, and what the grid no longer holds."""
-    by_device_type: dict[str, Statement] = {}
+    by_device_type: dict[str, DeviceCosts] = {}
     for record in records:
         candidate = record.planned.candidate is not None
         books = bookings_of(record.attempts, record.planned.fingerprint, record.state, candidate=candidate)
         for booking in books:
             booked = by_device_type.setdefault(
-                booking.attempt.device_type, Statement(booking.attempt.device_type)
+                booking.attempt.device_type, DeviceCosts(booking.attempt.device_type)
             ).booked
             key = booking.phase, booking.use
             booked[key] = booked.get(key, 0) + booking.microseconds
         for attempt in record.attempts:
-            _count(by_device_type.setdefault(attempt.device_type, Statement(attempt.device_type)), attempt)
+            _count(by_device_type.setdefault(attempt.device_type, DeviceCosts(attempt.device_type)), attempt)
     return [by_device_type[kind] for kind in sorted(by_device_type)]
 
 
-def _count(statement: Statement, attempt: AttemptRecord) -> None:
+def _count(statement: DeviceCosts, attempt: AttemptRecord) -> None:
     outcome = attempt.outcome
     statement.attempts += 1
     statement.without_cost += attempt.source is Source.MISSING

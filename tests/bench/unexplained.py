@@ -20,7 +20,7 @@ from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import Phase
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.sweep_costs import Statement, statements
+from orchestrator.tracking.sweep_costs import DeviceCosts, statements
 from orchestrator.tracking.tracking_uri import tracking_uri
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
@@ -57,7 +57,7 @@ def tell(ledger: Ledger) -> None:
         print(f"  in phases: {_phases(statement, billed)}")
 
 
-def _phases(statement: Statement, billed: int) -> str:
+def _phases(statement: DeviceCosts, billed: int) -> str:
     took = {phase: statement.total(phase=phase) / billed for phase in Phase}
     return ", ".join(f"{phase.value} {share:.1%}" for phase, share in took.items() if share)
 

@@ -16,7 +16,7 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from workers import checkpoint_writer, train
-from workers.checkpoint import Checkpoint, Progress, clone_weights, saved, trained_weights
+from workers.checkpoint import Checkpoint, TrainProgress, clone_weights, saved, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
 from workers.distributed.ranks import ALONE
 from workers.distributed.sharding import ShardedState
@@ -56,7 +56,7 @@ def writer_of(directory: Path, clock: Clock, written: list[int]) -> CheckpointWr
 
 def save(writer: CheckpointWriter, adapted: Any, step: int, optimiser: Any = None) -> None:
     sharded = ShardedState("none", full={} if optimiser is None else optimiser.state_dict())
-    writer.save(adapted, sharded, None, Progress("f", step=step), ALONE)
+    writer.save(adapted, sharded, None, TrainProgress("f", step=step), ALONE)
 
 
 def test_the_next_checkpoint_waits_for_twenty_times_what_the_last_one_took(tmp_path, monkeypatch):

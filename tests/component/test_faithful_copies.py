@@ -11,7 +11,7 @@ from orchestrator.contracts.methods.low_rank import AdaLora, Lora
 from workers import checkpoint_writer
 from workers.checkpoint import (
     Checkpoint,
-    Progress,
+    TrainProgress,
     UnfaithfulCopyError,
     UnreadableCheckpointError,
     clone_weights,
@@ -99,7 +99,10 @@ def test_in_half_precision_a_copy_may_round_otherwise(tmp_path):
 
 
 def checkpointed(adapted, directory, step, best):
-    write(directory, snapshot(adapted, ShardedState("none", {}, None), best, Progress("f", step=step), ALONE))
+    write(
+        directory,
+        snapshot(adapted, ShardedState("none", {}, None), best, TrainProgress("f", step=step), ALONE),
+    )
 
 
 @pytest.mark.parametrize("damage", [empty, partial, blank])

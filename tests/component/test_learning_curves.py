@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from orchestrator.contracts.vocabulary import Signature
-from workers.learning_curve import MARGIN, Scored, signature
+from workers.learning_curve import MARGIN, DevScore, signature
 
 hundredths = st.integers(0, 100).map(lambda n: n / 64)  # exact, so that a shift changes no difference
 points = st.lists(st.tuples(st.none() | hundredths, st.booleans()), max_size=24)
 Point = tuple[float | None, bool]
 
 
-def curve(*points: float | Point | None) -> list[Scored]:
+def curve(*points: float | Point | None) -> list[DevScore]:
     pairs = [point if isinstance(point, tuple) else (point, False) for point in points]
-    return [Scored(10 * n, float(n), quality, fell) for n, (quality, fell) in enumerate(pairs, start=1)]
+    return [DevScore(10 * n, float(n), quality, fell) for n, (quality, fell) in enumerate(pairs, start=1)]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_an_end_that_is_the_highest_by_a_margin_still_improves_and_any_other_doe
 @given(points)
 def test_a_curve_that_was_written_down_and_read_is_judged_the_same(found):
     assume(found)
-    adapter = TypeAdapter(list[Scored])
+    adapter = TypeAdapter(list[DevScore])
     made = curve(*found)
     assert adapter.validate_json(adapter.dump_json(made)) == made

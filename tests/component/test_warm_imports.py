@@ -13,7 +13,7 @@ from fake_nvml import FakeGpu, install
 from workshop import PATIENCE
 
 import workers.runtime.attempt
-from workers.runtime.rank_processes import Group
+from workers.runtime.rank_processes import RankGroup
 from workers.runtime.warm_imports import (
     _holds_a_context,
     fill_caches,
@@ -97,7 +97,7 @@ def test_an_attempt_that_cannot_be_forked_starts_python_itself(tmp_path, monkeyp
     )  # of this process alone
     order = tmp_path / "order.json"
     order.write_text('{"trial": "the patient said"}')
-    [child] = Group.of(order, 0.0, None).start(execute=True)
+    [child] = RankGroup.of(order, 0.0, None).start(execute=True)
     with os.fdopen(os.pidfd_open(child)) as end:
         assert select.select([end], [], [], PATIENCE)[0]
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from workers.selfcheck.checks import CHECKS
 from workers.selfcheck.page import lines_of
-from workers.selfcheck.results import CheckResult, Results, Verdict
+from workers.selfcheck.results import CheckResult, CheckVerdict, Results
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CheckResult]:
 @pytest.mark.parametrize("number", [check.number for check in CHECKS])
 def test_it_passes(results: dict[str, CheckResult], number: str) -> None:
     found = results[number]
-    if found.verdict is Verdict.LEFT_OUT and not found.required:
+    if found.verdict is CheckVerdict.LEFT_OUT and not found.required:
         pytest.skip(found.problem or "left out")
-    assert found.verdict is Verdict.PASSED, "\n".join(lines_of(found))
+    assert found.verdict is CheckVerdict.PASSED, "\n".join(lines_of(found))

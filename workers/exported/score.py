@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from orchestrator.contracts.exported import EvaluateRequest, Scored
+from orchestrator.contracts.exported import EvaluateAnswer, EvaluateRequest
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import InputError
@@ -20,7 +20,7 @@ from workers.models.foreign_tokenizers import bounded, reading_seconds
 from workers.tasks import encode
 
 
-def score(request: EvaluateRequest) -> Scored:
+def score(request: EvaluateRequest) -> EvaluateAnswer:
     """Return the scores of the test part. Raises InputError where the task has other labels than the model,
     and what reading the task raises."""
     task, use = request.task, request.exported.use
@@ -53,7 +53,7 @@ def score(request: EvaluateRequest) -> Scored:
         answerer.model, data, flat, task, use.labels, batch_size=use.batch_size, threshold=use.threshold
     )
     gpu = answerer.device.type == "cuda"
-    return Scored(
+    return EvaluateAnswer(
         test=tested.metrics,
         examples=len(examples),
         device_type=torch.cuda.get_device_name() if gpu else CPU,

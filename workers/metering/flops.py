@@ -28,7 +28,7 @@ _POINTS = (1, 2, 3)  # steps: three lengths determine a parabola
 
 
 @dataclass(frozen=True)
-class Curve:
+class FlopsCurve:
     """FLOPs = fixed + examples * (constant + linear * length + filled * whole + square * whole ** 2), where
     `whole` is the length rounded up to full chunks of a scan; without a scan it is the length itself."""
 
@@ -47,7 +47,7 @@ class Curve:
         return self.fixed + examples * per_example
 
     @classmethod
-    def through(cls, counted: Mapping[Shape, float], chunk: int = 1) -> Curve:
+    def through(cls, counted: Mapping[Shape, float], chunk: int = 1) -> FlopsCurve:
         """Fit a curve to `counted`: one example at three lengths of full chunks, and two examples at the
         first of them; with chunks also one example with one position more than the first."""
         by_length = {n: f for (examples, n), f in counted.items() if examples == 1}
@@ -67,8 +67,8 @@ class Operations:
     """FLOPs of a pass over a batch that is padded to one length in tokens; virtual tokens are added
     separately."""
 
-    forward: Curve
-    backward: Curve
+    forward: FlopsCurve
+    backward: FlopsCurve
     window: int = 1  # a model with windowed attention pads to full windows
     virtual: int = 0  # tokens before those of the batch
 
@@ -100,7 +100,9 @@ def operations_of(model: Any) -> Operations:
         with torch.enable_grad(), _without_kernels(), Products() as products:
             model(input_ids=ids, attention_mask=torch.ones_like(ids))
         forward[shape], backward[shape] = products.forward, products.backward
-    return Operations(Curve.through(forward, chunk), Curve.through(backward, chunk), window, virtual)
+    return Operations(
+        FlopsCurve.through(forward, chunk), FlopsCurve.through(backward, chunk), window, virtual
+    )
 
 
 def _window(config: Any) -> int:

@@ -109,7 +109,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
     log = EventLog(directory / layout.EVENTS if rank == 0 else Path(os.devnull))
     meter = Meter(began=began, on_phase=lambda phase: log.write(PhaseEvent(at=log.now(), phase=phase)))
 
-    from workers.checkpoint import Progress
+    from workers.checkpoint import TrainProgress
     from workers.distributed.ranks import lost_a_peer
     from workers.metering.gauges import Gauges
     from workers.runtime.failures import all_agree, classify
@@ -117,7 +117,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
     from workers.trial import TrialRecords, run_trial
 
     gauges = Gauges(order, meter)
-    records = TrialRecords(Progress(order.trial.fingerprint))
+    records = TrialRecords(TrainProgress(order.trial.fingerprint))
     failure: Failure | None = None
     alone = False  # among several ranks
     try:

@@ -31,7 +31,7 @@ _GRACE_SECONDS = 5.0  # for the others, once a rank has ended
 
 
 @dataclass(frozen=True)
-class Group:
+class RankGroup:
     """What an order says about its processes, and which of them run here."""
 
     order: Path
@@ -43,7 +43,7 @@ class Group:
     secret: str = field(repr=False)  # by which its ranks authenticate each other
 
     @classmethod
-    def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> Group:
+    def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> RankGroup:
         """Return the group of an order. `node`: number, master, port and secret, if there are several
         nodes."""
         try:

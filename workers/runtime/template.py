@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from workers.runtime.rank_processes import Group, Running, await_end, listen
+from workers.runtime.rank_processes import RankGroup, Running, await_end, listen
 from workers.runtime.warm_imports import fill_caches, import_warm, leave_out_bitsandbytes
 
 
@@ -64,7 +64,7 @@ def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
             continue  # an interrupt that came too late
         order = Path(request["order"])
         _import_architecture(order)
-        group = Group.of(order, request["at"], request.get("node"))
+        group = RankGroup.of(order, request["at"], request.get("node"))
         running = Running(group.start(listening, execute=not forkable))
         listening = None
         await_end(running, requests.next)

@@ -25,13 +25,13 @@ from workers.batches import epoch_batches
 from workers.selfcheck.hosts import Host, finished, host_of
 from workers.selfcheck.models import bert, llama
 from workers.selfcheck.plain_loop import Batch, train_plainly
-from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.results import Reading, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace, deviation
 
 _EARLY = 20  # steps in which rounding errors are still small
 
 
-def against_a_plain_loop(workspace: Workspace) -> list[Figure]:
+def against_a_plain_loop(workspace: Workspace) -> list[Reading]:
     """Train on the same batches from the same weights twice: with the worker and with `plain_loop`."""
     encoder = bert(workspace, hidden=workspace.sized(768, 64), layers=workspace.sized(4, 2))
     decoder = llama(workspace, hidden=workspace.sized(512, 64), layers=workspace.sized(4, 2))
@@ -57,7 +57,7 @@ def against_a_plain_loop(workspace: Workspace) -> list[Figure]:
 
 def _compared(
     workspace: Workspace, trials: Trials, host: Host, name: str, case: tuple[BackboneSpec, Settings, bool]
-) -> list[Figure]:
+) -> list[Reading]:
     backbone, settings, bf16 = case
     steps, batch = workspace.sized(60, 12), workspace.sized(32, 8)
     recipe = {
@@ -146,7 +146,7 @@ def _batches(trial: TrialSpec, data: Path, outcome: Outcome) -> dict[Split, list
     }
 
 
-def cpu_against_gpu(workspace: Workspace) -> list[Figure]:
+def cpu_against_gpu(workspace: Workspace) -> list[Reading]:
     """Train the same trial on the CPU and on the GPU; in a rehearsal twice on the CPU."""
     backbone = bert(workspace, hidden=workspace.sized(256, 64), layers=2)
     recipe = {"steps": _EARLY, "evaluations": _EARLY, "precision": "fp32", "batch_size": 8}

@@ -18,7 +18,7 @@ from orchestrator.contracts.resources import Resources
 from orchestrator.errors import FrontierError
 from workers.runtime.gpus import check_gpus
 from workers.selfcheck.card import first_gpu
-from workers.selfcheck.results import CheckProblemError, Figure, at_least, at_most, equal
+from workers.selfcheck.results import CheckProblemError, Reading, at_least, at_most, equal
 from workers.selfcheck.workspace import Workspace
 
 _SLOWED_BY_FAULTS = {
@@ -29,7 +29,7 @@ _SLOWED_BY_FAULTS = {
 }
 
 
-def driver(workspace: Workspace) -> list[Figure]:
+def driver(workspace: Workspace) -> list[Reading]:
     """Check that torch has code for this GPU and that the driver supports torch's CUDA."""
     try:
         check_gpus(Resources(gpus=1))
@@ -39,14 +39,14 @@ def driver(workspace: Workspace) -> list[Figure]:
     versions = driver_versions()
     name, cuda = versions or ("not told", 0)
     return [
-        Figure(name="driver", value=name),
-        Figure(name="CUDA of the driver", value=f"{cuda // 1000}.{cuda % 1000 // 10}"),
-        Figure(name="CUDA of torch", value=str(torch.version.cuda)),
-        Figure(name="architectures of torch", value=" ".join(torch.cuda.get_arch_list())),
+        Reading(name="driver", value=name),
+        Reading(name="CUDA of the driver", value=f"{cuda // 1000}.{cuda % 1000 // 10}"),
+        Reading(name="CUDA of torch", value=str(torch.version.cuda)),
+        Reading(name="architectures of torch", value=" ".join(torch.cuda.get_arch_list())),
     ]
 
 
-def catalogue(workspace: Workspace) -> list[Figure]:
+def catalogue(workspace: Workspace) -> list[Reading]:
     """Compare the entry of this GPU in configs/devices with what the GPU reports."""
     name, kind = torch.cuda.get_device_name(), kind_here()
     if kind is None:
@@ -58,7 +58,7 @@ def catalogue(workspace: Workspace) -> list[Figure]:
     bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     fix = f"correct configs/devices/{kind.name}.yaml"
     return [
-        Figure(name="entry", value=kind.name),
+        Reading(name="entry", value=kind.name),
         at_most("memory_gib differs by a share of", abs(total / kind.memory_bytes - 1), 0.02, fix),
         equal("bf16", str(bf16), str(kind.bf16), fix),
     ]
@@ -68,7 +68,7 @@ def kind_here() -> DeviceKind | None:
     return kind_of_product(load_catalogue().devices.values(), torch.cuda.get_device_name())
 
 
-def state_of_the_card(workspace: Workspace) -> list[Figure]:
+def state_of_the_card(workspace: Workspace) -> list[Reading]:
     """Report free memory, sharing modes, memory errors, and what slows the clocks."""
     nvml, handle = first_gpu()
 
@@ -87,7 +87,7 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
         )
     ]
     mig = reported(nvml.nvmlDeviceGetMigMode)
-    figures.append(Figure(name="MIG", value="on" if mig and mig[0] else "off"))
+    figures.append(Reading(name="MIG", value="on" if mig and mig[0] else "off"))
     mode = reported(nvml.nvmlDeviceGetComputeMode)
     shared = mode in (None, nvml.NVML_COMPUTEMODE_DEFAULT)
     figures.append(
@@ -98,13 +98,13 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
             "run `nvidia-smi -c DEFAULT`: trials that share the GPU need it",
         )
     )
-    figures.append(Figure(name="MPS", value="on" if "CUDA_MPS_PIPE_DIRECTORY" in os.environ else "off"))
+    figures.append(Reading(name="MPS", value="on" if "CUDA_MPS_PIPE_DIRECTORY" in os.environ else "off"))
     errors = reported(
         nvml.nvmlDeviceGetTotalEccErrors, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
     )
     value: float | str = "not told" if errors is None else float(errors)
     figures.append(
-        Figure(
+        Reading(
             name="uncorrected memory errors",
             value=value,
             limit="0",

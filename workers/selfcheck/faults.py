@@ -20,7 +20,7 @@ from workers.selfcheck.card import used_bytes
 from workers.selfcheck.hosts import Around, ForkedHost, finished, host_of
 from workers.selfcheck.injected import broken_index, killed_after_a_checkpoint, too_little_memory
 from workers.selfcheck.models import bert
-from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.results import Reading, at_most, equal
 from workers.selfcheck.retried import run_with_retries
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
@@ -28,7 +28,7 @@ _SHARE_BYTES = 1.2 * GIB + CONTEXT_BYTES
 _LEFT_BYTES = 64 * 2**20
 
 
-def out_of_memory(workspace: Workspace) -> list[Figure]:
+def out_of_memory(workspace: Workspace) -> list[Reading]:
     """Run passes of a whole batch out of memory; the next attempt halves them and finishes."""
     trials = Trials(workspace.of_check("4"))
     backbone = bert(workspace, hidden=workspace.sized(768, 64), layers=workspace.sized(4, 2))
@@ -55,7 +55,7 @@ def out_of_memory(workspace: Workspace) -> list[Figure]:
     return [
         equal("failure of the first attempt", first.failure_kind, str(FailureKind.OUT_OF_MEMORY)),
         equal("last attempt", last.outcome.state, "finished"),
-        Figure(
+        Reading(
             name="its examples per pass",
             value=size,
             limit=f"at most {batch // 2}",
@@ -74,7 +74,7 @@ def _share() -> float:
     return _SHARE_BYTES / gpu.memory_bytes
 
 
-def killed_while_training(workspace: Workspace) -> list[Figure]:
+def killed_while_training(workspace: Workspace) -> list[Reading]:
     """Kill an attempt after a checkpoint. The next one resumes there, and ends where it would have ended."""
     trials = Trials(workspace.of_check("5"))
     width, layers = workspace.sized(512, 64), workspace.sized(4, 2)
@@ -109,15 +109,15 @@ def killed_while_training(workspace: Workspace) -> list[Figure]:
         equal("failure of the killed attempt", first.failure_kind, str(FailureKind.PREEMPTED)),
         equal("last attempt", last.outcome.state, "finished"),
         equal("its steps", float(last.outcome.steps), float(steps)),
-        Figure(
+        Reading(
             name="resumed from step",
             value=resumed,
             limit=f"at least {checkpointed}, the last checkpoint that the events name",
             passed=resumed > 0 and resumed >= checkpointed,
         ),
-        Figure(name="steps lost", value=done - resumed),
-        Figure(name="two equal runs: largest difference of a weight", value=spread),
-        Figure(
+        Reading(name="steps lost", value=done - resumed),
+        Reading(name="two equal runs: largest difference of a weight", value=spread),
+        Reading(
             name="the resumed run: largest difference of a weight",
             value=difference,
             limit=f"at most {2 * spread:g}, twice that of equal runs",
@@ -126,7 +126,7 @@ def killed_while_training(workspace: Workspace) -> list[Figure]:
     ]
 
 
-def fault_of_the_device(workspace: Workspace) -> list[Figure]:
+def fault_of_the_device(workspace: Workspace) -> list[Reading]:
     """Poison the CUDA context of an attempt with an index out of range: it still leaves its outcome, and the
     next attempt from the same process finishes."""
     trials = Trials(workspace.of_check("6"))
@@ -147,9 +147,9 @@ def fault_of_the_device(workspace: Workspace) -> list[Figure]:
         broken = Ran.read(order.parent)
         failure, kind = broken.outcome.failure, broken.failure_kind
         figures += [
-            Figure(name="its failure", value=kind, limit="DEVICE or BUG", passed=kind in ("DEVICE", "BUG")),
+            Reading(name="its failure", value=kind, limit="DEVICE or BUG", passed=kind in ("DEVICE", "BUG")),
             equal("its phase", str(failure.phase) if failure else "none", str(Phase.TRAIN)),
-            Figure(
+            Reading(
                 name="places in the code",
                 value=len(failure.places) if failure else 0,
                 limit="at least 1",

@@ -14,18 +14,17 @@ import torch
 
 from orchestrator.contracts.child_processes import safe_environment
 from orchestrator.contracts.device import GIB
-from orchestrator.contracts.vocabulary import Figure as Metered
-from orchestrator.contracts.vocabulary import Source
+from orchestrator.contracts.vocabulary import Figure, Source
 from workers.runtime.host import AttemptHost
 from workers.selfcheck.card import INSTALL_BITSANDBYTES, has_bitsandbytes, timing_event, used_bytes
 from workers.selfcheck.environment import kind_here
 from workers.selfcheck.hosts import finished
 from workers.selfcheck.models import bert
-from workers.selfcheck.results import CheckProblemError, Figure, LeftOutError, at_least, at_most, equal
+from workers.selfcheck.results import CheckProblemError, LeftOutError, Reading, at_least, at_most, equal
 from workers.selfcheck.workspace import Texts, Trials, Workspace
 
 
-def template(workspace: Workspace) -> list[Figure]:
+def template(workspace: Workspace) -> list[Reading]:
     """Check that attempts can be forked from a process that has imported every installed library."""
     code = (
         "from workers.runtime.attempt import settle_environment; settle_environment(1); "
@@ -47,7 +46,7 @@ def template(workspace: Workspace) -> list[Figure]:
     return [equal("CUDA before the fork", "not started" if forkable else "started", "not started", fix)]
 
 
-def one_trial(workspace: Workspace) -> list[Figure]:
+def one_trial(workspace: Workspace) -> list[Reading]:
     """Run a small trial in a process forked from the product's own template."""
     trials = Trials(workspace.of_check("1.5"))
     trial = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe={"steps": 40})
@@ -59,18 +58,18 @@ def one_trial(workspace: Workspace) -> list[Figure]:
     finally:
         host.close()
     origins, work = ran.outcome.origins, ran.outcome.work.values()
-    metered = (Metered.TOKENS, Metered.FLOPS, Metered.GPU_ENERGY, Metered.DEVICE_MEMORY)
+    metered = (Figure.TOKENS, Figure.FLOPS, Figure.GPU_ENERGY, Figure.DEVICE_MEMORY)
     missing = [f"{w}: {origins[w].by}" for w in metered if origins[w].source is Source.MISSING]
     joules = sum(phase_work.gpu_joules or 0.0 for phase_work in work)
     return [
         equal("trial", ran.outcome.state, "finished"),
         equal("missing figures", "; ".join(missing) or "none", "none"),
-        Figure(name="joules", value=round(joules, 1), limit="above 0", passed=joules > 0),
+        Reading(name="joules", value=round(joules, 1), limit="above 0", passed=joules > 0),
         at_most("bytes left on the GPU", after - before, 64 * 2**20),
     ]
 
 
-def matrix_product(workspace: Workspace) -> list[Figure]:
+def matrix_product(workspace: Workspace) -> list[Reading]:
     """Compare the speed of a half precision product with the entry of the GPU."""
     kind, half = kind_here(), torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
     a = torch.randn(8192, 8192, device="cuda", dtype=half)
@@ -84,19 +83,19 @@ def matrix_product(workspace: Workspace) -> list[Figure]:
     torch.cuda.synchronize()
     tflops = 30 * 2 * 8192**3 / (begin.elapsed_time(end) / 1000) / 1e12
     if kind is None or kind.tflops is None:
-        return [Figure(name="TFLOP/s", value=round(tflops, 1))]
+        return [Reading(name="TFLOP/s", value=round(tflops, 1))]
     fix = "end what else runs on the GPU; check power limit and cooling"
     return [at_least("TFLOP/s", round(tflops, 1), kind.tflops / 2, fix)]
 
 
-def all_reduce(workspace: Workspace) -> list[Figure]:
+def all_reduce(workspace: Workspace) -> list[Reading]:
     """Run NCCL over all visible GPUs, one process each: it sums 256 MB."""
     count = torch.cuda.device_count()
     shared = shutil.disk_usage("/dev/shm").total / GIB  # noqa: S108
     fix = "mount a memory volume at /dev/shm (docker run --shm-size=2g)"
     figures = [
-        Figure(name="GPUs", value=count),
-        Figure(
+        Reading(name="GPUs", value=count),
+        Reading(
             name="/dev/shm, GiB",  # noqa: S108
             value=round(shared, 2),
             limit="at least 1" if count > 1 else "",
@@ -110,7 +109,7 @@ def all_reduce(workspace: Workspace) -> list[Figure]:
     figures.append(equal("sum", "right" if right == "True" else "wrong", "right"))
     if count > 1:
         bandwidth = 2 * (count - 1) / count * 256e6 / float(seconds) / 1e9
-        figures.append(Figure(name="bus bandwidth, GB/s", value=round(bandwidth, 1)))
+        figures.append(Reading(name="bus bandwidth, GB/s", value=round(bandwidth, 1)))
     return figures
 
 
@@ -135,7 +134,7 @@ def _reduce(rank: int, count: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-def four_bits(workspace: Workspace) -> list[Figure]:
+def four_bits(workspace: Workspace) -> list[Reading]:
     """Compare bitsandbytes' nf4 product with the product of its dequantised weights."""
     if not has_bitsandbytes():
         raise LeftOutError(f"bitsandbytes is not installed ({INSTALL_BITSANDBYTES})")

@@ -18,7 +18,7 @@ from orchestrator.planning.memory import estimate
 from workers.selfcheck.card import has_bf16, has_bitsandbytes
 from workers.selfcheck.hosts import Host, finished, host_of
 from workers.selfcheck.models import backbone, bert, llama
-from workers.selfcheck.results import CheckProblemError, Figure
+from workers.selfcheck.results import CheckProblemError, Reading
 from workers.selfcheck.workspace import Texts, Trials, Workspace
 
 _MOST = 1.5  # times the measured peak
@@ -36,7 +36,7 @@ class _Shape:
     scored: int = 64  # examples per pass of scoring
 
 
-def memory(workspace: Workspace) -> list[Figure]:
+def memory(workspace: Workspace) -> list[Reading]:
     """Train two steps of each shape and compare the peak with the forecast."""
     trials = Trials(workspace.of_check("9"))
     precision = Precision.BF16 if has_bf16() else Precision.FP32
@@ -81,7 +81,7 @@ _QWEN: dict[str, Any] = {
 
 def _held_against_estimate(
     trials: Trials, host: Host, shape: _Shape, precision: Precision
-) -> Iterator[Figure]:
+) -> Iterator[Reading]:
     recipe = {
         "batch_size": shape.batch,
         "evaluation_batch_size": shape.scored,
@@ -94,7 +94,7 @@ def _held_against_estimate(
     resources = Resources(gpus=1, gradient_checkpointing=shape.checkpointing)
     needs = planned_bytes(trial, resources, precision)
     peak = finished(host, trials.order(trial, resources, shape.name)).outcome.peak_device_memory_bytes or 0
-    yield Figure(
+    yield Reading(
         name=f"{shape.name}: estimate, GiB",
         value=round(needs / GIB, 2),
         limit=f"{peak / GIB:.2f}, the peak, to {_MOST * peak / GIB:.2f}",

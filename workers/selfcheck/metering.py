@@ -18,14 +18,13 @@ from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.outcome import Bill
-from orchestrator.contracts.vocabulary import Figure as Metered
-from orchestrator.contracts.vocabulary import Phase, Source
+from orchestrator.contracts.vocabulary import Figure, Phase, Source
 from workers.selfcheck.card import first_gpu, has_bitsandbytes, timing_event
 from workers.selfcheck.forks import fork
 from workers.selfcheck.hosts import ForkedHost
 from workers.selfcheck.injected import after_each_step, before_each_pass
 from workers.selfcheck.models import bert, llama
-from workers.selfcheck.results import CheckProblemError, Figure, at_most
+from workers.selfcheck.results import CheckProblemError, Reading, at_most
 from workers.selfcheck.retried import run_with_retries
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
@@ -34,7 +33,7 @@ _SETTLING_SECONDS = 1.5  # of load, until clocks and counter have settled
 _INSTANT_POWER = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
 
 
-def seconds_and_figures(workspace: Workspace) -> list[Figure]:
+def seconds_and_figures(workspace: Workspace) -> list[Reading]:
     """Meter one attempt of each kind of model, from the order to the bill."""
     encoder = bert(workspace, hidden=workspace.sized(768, 64), layers=workspace.sized(4, 2))
     decoder = llama(workspace, hidden=workspace.sized(1024, 64), layers=workspace.sized(4, 2))
@@ -47,7 +46,7 @@ def seconds_and_figures(workspace: Workspace) -> list[Figure]:
     return [figure for case in cases for figure in _metered(workspace, *case)]
 
 
-def _metered(workspace: Workspace, name: str, backbone: BackboneSpec, settings: Settings) -> list[Figure]:
+def _metered(workspace: Workspace, name: str, backbone: BackboneSpec, settings: Settings) -> list[Reading]:
     trials = Trials(workspace.of_check("7"))
     recipe: dict[str, Any] = {"batch_size": workspace.sized(32, 8), "steps": workspace.sized(60, 10)}
     if "bf16" in name:
@@ -61,7 +60,7 @@ def _metered(workspace: Workspace, name: str, backbone: BackboneSpec, settings: 
     return [*_time(workspace, name, ran, bill, float(watch.read_text())), *_present(workspace, name, ran)]
 
 
-def _time(workspace: Workspace, name: str, ran: Ran, bill: Bill, steps: float) -> list[Figure]:
+def _time(workspace: Workspace, name: str, ran: Ran, bill: Bill, steps: float) -> list[Reading]:
     """Compare the times. In a rehearsal they are only reported, because other work on the machine affects
     them."""
     wall = bill.released_at - (bill.asked_at or bill.allocated_at)
@@ -76,16 +75,16 @@ def _time(workspace: Workspace, name: str, ran: Ran, bill: Bill, steps: float) -
     return [figure.model_copy(update={"limit": "", "passed": True}) for figure in figures]
 
 
-def _present(workspace: Workspace, name: str, ran: Ran) -> Iterator[Figure]:
-    expected = [Metered.TOKENS, Metered.FLOPS]
-    expected += [] if workspace.rehearsal else [Metered.GPU_ENERGY, Metered.DEVICE_MEMORY]
+def _present(workspace: Workspace, name: str, ran: Ran) -> Iterator[Reading]:
+    expected = [Figure.TOKENS, Figure.FLOPS]
+    expected += [] if workspace.rehearsal else [Figure.GPU_ENERGY, Figure.DEVICE_MEMORY]
     for figure in expected:
         origin = ran.outcome.origins.get(figure)
         missing = origin is None or origin.source is Source.MISSING
         value = "missing" if origin is None or missing else f"{origin.source}"
         by = "no figure" if origin is None else origin.by
         text = f"{value}: {by}" if missing else value
-        yield Figure(name=f"{name}: {figure}", value=text, limit="known", passed=not missing)
+        yield Reading(name=f"{name}: {figure}", value=text, limit="known", passed=not missing)
 
 
 @contextmanager
@@ -115,7 +114,7 @@ def _stopwatch(file: Path) -> Iterator[None]:
     file.write_text(str(seconds))
 
 
-def energy(workspace: Workspace) -> list[Figure]:
+def energy(workspace: Workspace) -> list[Reading]:
     """Compare the energy counter with the power, and an attempt's joules with the counter."""
     nvml, handle = first_gpu()
 
@@ -141,7 +140,7 @@ def energy(workspace: Workspace) -> list[Figure]:
         at_most("counter and integrated power differ by a share of", abs(counted / integrated - 1), 0.05),
         at_most("an attempt's joules with idle power, and the counter, differ by a share of",
                 abs(explained / spent - 1), 0.05),
-        Figure(name="idle power, watts", value=round(idle, 1)),
+        Reading(name="idle power, watts", value=round(idle, 1)),
     ]  # fmt: skip
 
 

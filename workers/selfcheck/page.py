@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.contracts.device import GIB
-from workers.selfcheck.results import CheckResult, Figure, Results, Verdict
+from workers.selfcheck.results import CheckResult, CheckVerdict, Reading, Results
 
 _MARKS = {
-    Verdict.PASSED: "passed",
-    Verdict.FAILED: "FAILED",
-    Verdict.TIMED_OUT: "TIMED OUT",
-    Verdict.NOT_REACHED: "NOT REACHED",
-    Verdict.LEFT_OUT: "left out",
+    CheckVerdict.PASSED: "passed",
+    CheckVerdict.FAILED: "FAILED",
+    CheckVerdict.TIMED_OUT: "TIMED OUT",
+    CheckVerdict.NOT_REACHED: "NOT REACHED",
+    CheckVerdict.LEFT_OUT: "left out",
 }
 
 
@@ -31,14 +31,14 @@ def lines_of(check: CheckResult) -> Iterator[str]:
         yield f"        -> {check.fix}"
 
 
-def _words(figure: Figure) -> str:
+def _words(figure: Reading) -> str:
     value = figure.value if isinstance(figure.value, str) else f"{figure.value:g}"
     return f"{value} (limit: {figure.limit})" if figure.limit else value
 
 
 def summary(results: Results) -> str:
     """Return one sentence about all checks."""
-    passed = sum(check.verdict is Verdict.PASSED for check in results.checks)
+    passed = sum(check.verdict is CheckVerdict.PASSED for check in results.checks)
     text = f"{passed} of {len(results.checks)} checks passed in {results.seconds:.0f} seconds"
     if results.broken:
         numbers = ", ".join(check.number for check in results.broken)

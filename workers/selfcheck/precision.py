@@ -11,15 +11,15 @@ from orchestrator.contracts.recipe import Recipe
 from workers.selfcheck.card import has_bf16
 from workers.selfcheck.hosts import finished, host_of
 from workers.selfcheck.models import bert, llama
-from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.results import Reading, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
 _SEEDS = (1, 2, 3)
 
 
-def precisions(workspace: Workspace) -> list[Figure]:
+def precisions(workspace: Workspace) -> list[Reading]:
     """Train three seeds in each precision that this GPU has, and compare the scores with those in fp32."""
-    trials, figures = Trials(workspace.of_check("13")), list[Figure]()
+    trials, figures = Trials(workspace.of_check("13")), list[Reading]()
     models = bert(workspace, hidden=256, layers=4), llama(workspace, hidden=256, layers=4)
     with host_of(workspace) as host:
         for model in models:
@@ -50,14 +50,14 @@ def _offered() -> list[str]:
     return ["fp32", *(p for p in precisions if p != "bf16" or has_bf16())]
 
 
-def _of(name: str, ran: list[Ran], difference: float) -> list[Figure]:
+def _of(name: str, ran: list[Ran], difference: float) -> list[Reading]:
     finite = all(math.isfinite(loss) for run in ran for loss in run.losses)
     device = ran[0].outcome.device
     tf32 = device.software.get("tf32", "not told") if device else "not told"
     return [
         equal(f"{name}: losses", "finite" if finite else "not finite", "finite"),
         at_most(f"{name}: mean score differs from fp32's by", abs(difference), 0.01),
-        Figure(name=f"{name}: TF32", value=tf32, limit="told", passed=tf32 != "not told"),
+        Reading(name=f"{name}: TF32", value=tf32, limit="told", passed=tf32 != "not told"),
     ]
 
 

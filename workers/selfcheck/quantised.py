@@ -17,7 +17,7 @@ from workers.selfcheck.card import INSTALL_BITSANDBYTES, has_bitsandbytes
 from workers.selfcheck.hosts import ForkedHost, Host, finished, host_of
 from workers.selfcheck.memory import planned_bytes
 from workers.selfcheck.models import llama
-from workers.selfcheck.results import CheckProblemError, Figure, LeftOutError, at_most, equal
+from workers.selfcheck.results import CheckProblemError, LeftOutError, Reading, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
 Kind = Literal["nf4", "int8"]
@@ -25,7 +25,7 @@ _KINDS: tuple[Kind, ...] = ("nf4", "int8")
 _LAST = 10  # steps whose mean loss is compared
 
 
-def quantised(workspace: Workspace) -> list[Figure]:
+def quantised(workspace: Workspace) -> list[Reading]:
     """Train LoRA on a base in nf4 and int8, and compare it with bf16. The worker itself loads each adapter
     again, and fails the attempt if its predictions differ."""
     if not has_bitsandbytes():
@@ -71,7 +71,7 @@ def _end(ran: Ran) -> float:
 
 def _compared(
     workspace: Workspace, trials: Trials, host: Host, quantise: Kind, reference: float
-) -> list[Figure]:
+) -> list[Reading]:
     ran = _train(workspace, trials, host, quantise)
     loss = _end(ran)
     saved = (ran.directory / MODEL / "adapter_model.safetensors").exists()
@@ -90,13 +90,13 @@ def _compared(
     ]
 
 
-def _memory(ran: Ran, quantise: str) -> Figure:
+def _memory(ran: Ran, quantise: str) -> Reading:
     order = AttemptOrder.model_validate_json((ran.directory / ORDER).read_bytes())
     needs = planned_bytes(order.trial, order.resources, Precision(order.trial.recipe.precision))
     peak = ran.outcome.peak_device_memory_bytes or 0
     return at_most(f"{quantise}: peak, share of the estimate", peak / needs, 1.0)
 
 
-def adapters_on_one_base(workspace: Workspace) -> list[Figure]:
+def adapters_on_one_base(workspace: Workspace) -> list[Reading]:
     """Train several adapters in one process, on one copy of their base."""
     raise LeftOutError("not built")

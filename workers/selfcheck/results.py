@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workers.selfcheck.workspace import Workspace
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"  # a figure is beyond its limit, the check raised an error or its process died
     TIMED_OUT = "timed out"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     LEFT_OUT = "left out"  # it cannot run here, or was not requested
 
 
-class Figure(Record):
+class Reading(Record):
     """One measurement of a check and its limit; without a limit it is only reported."""
 
     name: str
@@ -33,17 +33,17 @@ class Figure(Record):
     fix: str | None = None  # if it did not pass
 
 
-def at_most(name: str, value: float, limit: float, fix: str | None = None) -> Figure:
-    return Figure(name=name, value=value, limit=f"at most {limit:g}", passed=value <= limit, fix=fix)
+def at_most(name: str, value: float, limit: float, fix: str | None = None) -> Reading:
+    return Reading(name=name, value=value, limit=f"at most {limit:g}", passed=value <= limit, fix=fix)
 
 
-def at_least(name: str, value: float, limit: float, fix: str | None = None) -> Figure:
-    return Figure(name=name, value=value, limit=f"at least {limit:g}", passed=value >= limit, fix=fix)
+def at_least(name: str, value: float, limit: float, fix: str | None = None) -> Reading:
+    return Reading(name=name, value=value, limit=f"at least {limit:g}", passed=value >= limit, fix=fix)
 
 
-def equal(name: str, value: float | str, expected: float | str, fix: str | None = None) -> Figure:
+def equal(name: str, value: float | str, expected: float | str, fix: str | None = None) -> Reading:
     limit = f"{expected:g}" if isinstance(expected, float) else expected
-    return Figure(name=name, value=value, limit=limit, passed=value == expected, fix=fix)
+    return Reading(name=name, value=value, limit=limit, passed=value == expected, fix=fix)
 
 
 class CheckProblemError(Exception):
@@ -66,7 +66,7 @@ class Check:
     name: str
     claim: str
     criterion: str
-    run: Callable[[Workspace], Sequence[Figure]]
+    run: Callable[[Workspace], Sequence[Reading]]
     seconds: float  # its time limit
     required: bool = True
     needs_gpu: bool = True  # otherwise it also runs under --rehearse
@@ -79,9 +79,9 @@ class CheckResult(Record):
     claim: str
     criterion: str
     required: bool
-    verdict: Verdict
+    verdict: CheckVerdict
     seconds: NonNegativeFloat = 0.0
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[Reading, ...] = ()
     problem: str | None = None  # why it did not pass, beside its figures
     places: tuple[str, ...] = ()  # "workers/train.py:88 train" of an error, innermost last
     fix: str | None = None
@@ -110,5 +110,5 @@ class Results(Record):
     def broken(self) -> tuple[CheckResult, ...]:
         """Return the required checks that did not pass. In a rehearsal, checks that need a GPU are skipped
         and do not count."""
-        fine = {Verdict.PASSED, Verdict.LEFT_OUT} if self.rehearsed else {Verdict.PASSED}
+        fine = {CheckVerdict.PASSED, CheckVerdict.LEFT_OUT} if self.rehearsed else {CheckVerdict.PASSED}
         return tuple(check for check in self.checks if check.required and check.verdict not in fine)

@@ -22,10 +22,10 @@ from workers.selfcheck.results import (
     Check,
     CheckProblemError,
     CheckResult,
+    CheckVerdict,
     LeftOutError,
     Machine,
     Results,
-    Verdict,
 )
 from workers.selfcheck.workspace import Workspace
 
@@ -62,13 +62,13 @@ def run_checks(
 
 def _result_of(check: Check, workspace: Workspace, seconds: float, required_only: bool) -> CheckResult:
     if workspace.rehearsal and check.needs_gpu:
-        return _result(check, Verdict.LEFT_OUT, problem=_NO_GPU)
+        return _result(check, CheckVerdict.LEFT_OUT, problem=_NO_GPU)
     if required_only and not check.required:
         problem = f"runs with --minutes {WHOLE_MINUTES:g} or more"
-        return _result(check, Verdict.LEFT_OUT, problem=problem)
+        return _result(check, CheckVerdict.LEFT_OUT, problem=problem)
     if seconds <= 0:
         problem = "no time was left"
-        return _result(check, Verdict.NOT_REACHED, problem=problem, fix="give more --minutes")
+        return _result(check, CheckVerdict.NOT_REACHED, problem=problem, fix="give more --minutes")
     return run_apart(check, workspace, seconds)
 
 
@@ -83,12 +83,12 @@ def run_apart(check: Check, workspace: Workspace, seconds: float) -> CheckResult
         os.killpg(child, signal.SIGKILL)
     if code is None:
         problem = f"it was ended after {seconds:.0f} seconds"
-        return _result(check, Verdict.TIMED_OUT, problem=problem, seconds=seconds_taken)
+        return _result(check, CheckVerdict.TIMED_OUT, problem=problem, seconds=seconds_taken)
     try:
         result = CheckResult.model_validate_json((folder / "result.json").read_bytes())
     except (OSError, ValidationError):
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        result = _result(check, Verdict.FAILED, problem=f"its process ended with {how}")
+        result = _result(check, CheckVerdict.FAILED, problem=f"its process ended with {how}")
     return result.model_copy(update={"seconds": seconds_taken})
 
 
@@ -133,18 +133,18 @@ def result_here(check: Check, workspace: Workspace) -> CheckResult:
     try:
         figures = tuple(check.run(workspace))
     except LeftOutError as reason:
-        return _result(check, Verdict.LEFT_OUT, problem=str(reason))
+        return _result(check, CheckVerdict.LEFT_OUT, problem=str(reason))
     except CheckProblemError as error:
-        return _result(check, Verdict.FAILED, problem=error.problem, fix=error.fix)
+        return _result(check, CheckVerdict.FAILED, problem=error.problem, fix=error.fix)
     except Exception as error:
         traceback.print_exc()
         problem = type(error).__qualname__
-        return _result(check, Verdict.FAILED, problem=problem, places=code_places(error))
-    verdict = Verdict.PASSED if all(figure.passed for figure in figures) else Verdict.FAILED
+        return _result(check, CheckVerdict.FAILED, problem=problem, places=code_places(error))
+    verdict = CheckVerdict.PASSED if all(figure.passed for figure in figures) else CheckVerdict.FAILED
     return _result(check, verdict, figures=figures)
 
 
-def _result(check: Check, verdict: Verdict, **fields: Any) -> CheckResult:
+def _result(check: Check, verdict: CheckVerdict, **fields: Any) -> CheckResult:
     return CheckResult(
         number=check.number,
         name=check.name,

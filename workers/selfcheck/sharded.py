@@ -10,14 +10,14 @@ from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.resources import Resources
 from workers.selfcheck.hosts import host_of, run
 from workers.selfcheck.models import bert
-from workers.selfcheck.results import Figure, equal
+from workers.selfcheck.results import Reading, equal
 from workers.selfcheck.workspace import Texts, Trials, Workspace
 
 
-def one_rank(workspace: Workspace) -> list[Figure]:
+def one_rank(workspace: Workspace) -> list[Reading]:
     """Run one process with each way of sharding that one GPU allows: those that keep states in host memory.
     The worker itself checks that a saved adapter gives the same predictions."""
-    trials, figures = Trials(workspace.of_check("15")), list[Figure]()
+    trials, figures = Trials(workspace.of_check("15")), list[Reading]()
     kinds = ["fsdp"] + (["zero2", "zero3"] if find_spec("deepspeed") is not None else [])
     with host_of(workspace) as host:
         for kind in kinds:

@@ -11,11 +11,11 @@ from workers.runtime.host import AttemptHost
 from workers.selfcheck.card import first_gpu
 from workers.selfcheck.hosts import finished, run
 from workers.selfcheck.models import bert
-from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.results import Reading, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
 
-def together(workspace: Workspace) -> list[Figure]:
+def together(workspace: Workspace) -> list[Reading]:
     """Run two and eight trials at once, and compare each with the same trial alone; then run one that runs
     out of memory beside others."""
     trials = Trials(workspace.of_check("10"))
@@ -47,7 +47,7 @@ def together(workspace: Workspace) -> list[Figure]:
 
 def _compared(
     alone: Ran, seconds: float, count: int, ran: list[Ran], elapsed: float, joules: float
-) -> list[Figure]:
+) -> list[Reading]:
     difference = max(alone.losses_apart(attempt) for attempt in ran)
     booked = sum(work.gpu_joules or 0.0 for attempt in ran for work in attempt.outcome.work.values())
     peaks = [attempt.outcome.peak_device_memory_bytes or 0 for attempt in ran]
@@ -55,11 +55,16 @@ def _compared(
     return [
         at_most(f"{count} at once: losses differ from those alone by", difference, 1e-4),
         at_most(f"{count} at once: largest peak, share of its part", max(peaks) * count / total, 1.0),
-        at_most(f"{count} at once: booked joules and the counter differ by a share of",
-                abs(booked / joules - 1) if joules else 1.0, 0.05),
-        Figure(name=f"{count} at once: speed-up", value=round(count * seconds / elapsed, 2)),
-        Figure(name=f"{count} at once: one trial takes, times that alone", value=round(elapsed / seconds, 2)),
-    ]  # fmt: skip
+        at_most(
+            f"{count} at once: booked joules and the counter differ by a share of",
+            abs(booked / joules - 1) if joules else 1.0,
+            0.05,
+        ),
+        Reading(name=f"{count} at once: speed-up", value=round(count * seconds / elapsed, 2)),
+        Reading(
+            name=f"{count} at once: one trial takes, times that alone", value=round(elapsed / seconds, 2)
+        ),
+    ]
 
 
 def first_total_bytes() -> int:
@@ -67,7 +72,7 @@ def first_total_bytes() -> int:
     return int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
 
 
-def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[AttemptHost]) -> list[Figure]:
+def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[AttemptHost]) -> list[Reading]:
     small = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe={"steps": 60})
     recipe = {"batch_size": 512, "steps": 4, "precision": "fp32"}
     large = trials.spec(bert(workspace, hidden=768, layers=12), texts=Texts(512, 478), recipe=recipe)

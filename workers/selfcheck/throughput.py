@@ -25,13 +25,13 @@ from workers.selfcheck.card import first_gpu
 from workers.selfcheck.hosts import ForkedHost, finished, run
 from workers.selfcheck.injected import after_each_step, before_each_pass
 from workers.selfcheck.models import bert, llama
-from workers.selfcheck.results import Figure, at_least, equal
+from workers.selfcheck.results import Reading, at_least, equal
 from workers.selfcheck.workspace import Texts, Trials, Workspace
 
 _STEPS = 60
 
 
-def against_the_trainer(workspace: Workspace) -> list[Figure]:
+def against_the_trainer(workspace: Workspace) -> list[Reading]:
     """Train each shape with the worker and with the Trainer, in bf16."""
     cases: list[tuple[str, BackboneSpec, Settings, int, int]] = [
         ("tiny, 32 x 64", bert(workspace, hidden=128, layers=2), Full(), 32, 64),
@@ -39,7 +39,7 @@ def against_the_trainer(workspace: Workspace) -> list[Figure]:
         ("base, 32 x 480", bert(workspace, hidden=768, layers=12), Full(), 32, 480),
         ("llama of 1 billion, lora, 8 x 480", llama(workspace, hidden=2048, layers=16), Lora(), 8, 480),
     ]
-    trials, ratios, figures = Trials(workspace.of_check("14")), list[float](), list[Figure]()
+    trials, ratios, figures = Trials(workspace.of_check("14")), list[float](), list[Reading]()
     figures.append(_no_waits(workspace, trials))
     host = AttemptHost(threads=4)
     try:
@@ -54,15 +54,15 @@ def against_the_trainer(workspace: Workspace) -> list[Figure]:
             figures.append(
                 at_least(f"{name}: tokens per second, times the Trainer's", round(ratios[-1], 2), 1.0)
             )
-            figures.append(Figure(name=f"{name}: tokens per second", value=round(worker_speed)))
-            figures.append(Figure(name=f"{name}: GPU busy, percent", value=round(busy[0])))
+            figures.append(Reading(name=f"{name}: tokens per second", value=round(worker_speed)))
+            figures.append(Reading(name=f"{name}: GPU busy, percent", value=round(busy[0])))
     finally:
         host.close()
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
     return [*figures, at_least("geometric mean, times the Trainer's", round(mean, 2), 1.2)]
 
 
-def _no_waits(workspace: Workspace, trials: Trials) -> Figure:
+def _no_waits(workspace: Workspace, trials: Trials) -> Reading:
     """Make torch raise an error if the host waits for the GPU between the first pass of a step and its
     end."""
     model, recipe = bert(workspace, hidden=128, layers=2), {"batch_size": 16, "steps": 8, "precision": "bf16"}

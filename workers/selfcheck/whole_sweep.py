@@ -11,14 +11,14 @@ from typing import Any
 
 from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.contracts.child_processes import safe_environment
-from workers.selfcheck.results import CheckProblemError, Figure, at_most, equal
+from workers.selfcheck.results import CheckProblemError, Reading, at_most, equal
 from workers.selfcheck.workspace import Workspace
 
 _COMMAND = "from orchestrator.cli import main; main()"
 _FROM_ELSEWHERE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
 
 
-def whole_sweep(workspace: Workspace) -> list[Figure]:
+def whole_sweep(workspace: Workspace) -> list[Reading]:
     """Run a part of the demo sweep. A rehearsal uses an untrained model and a few rows (`--smoke`)."""
     folder = workspace.of_check("16")
     seeds = workspace.sized([1, 2], [1])
@@ -36,7 +36,7 @@ def whole_sweep(workspace: Workspace) -> list[Figure]:
     return figures if planned is None else [*figures, *_on_a_gpu(sweep, planned, outcomes)]
 
 
-def _on_a_gpu(sweep: Path, planned: dict[str, Any], outcomes: list[dict[str, Any]]) -> list[Figure]:
+def _on_a_gpu(sweep: Path, planned: dict[str, Any], outcomes: list[dict[str, Any]]) -> list[Reading]:
     missing = sorted(
         {
             name

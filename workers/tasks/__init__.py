@@ -3,7 +3,7 @@
 from workers.tasks.encoding import (
     IGNORED,
     Encoded,
-    Objective,
+    LogitMeaning,
     decode_subwords,
     decode_tags,
     encode,
@@ -15,7 +15,7 @@ from workers.tasks.encoding import (
 __all__ = [
     "IGNORED",
     "Encoded",
-    "Objective",
+    "LogitMeaning",
     "decode_subwords",
     "decode_tags",
     "encode",

@@ -23,7 +23,7 @@ IGNORED = -100  # the label of a sub-word that takes no part in the loss
 _SPACE = "\u2581"  # how SentencePiece writes one
 
 
-class Objective(StrEnum):
+class LogitMeaning(StrEnum):
     """What a row of logits says."""
 
     ONE_OF = "one_of"  # one class for a text, or for each word
@@ -31,7 +31,7 @@ class Objective(StrEnum):
     NUMBER = "number"  # how many deviations the target is above the mean
 
     @classmethod
-    def of(cls, kind: TaskKind) -> Objective:
+    def of(cls, kind: TaskKind) -> LogitMeaning:
         return {TaskKind.MULTILABEL: cls.ANY_OF, TaskKind.REGRESSION: cls.NUMBER}.get(kind, cls.ONE_OF)
 
 
@@ -55,7 +55,7 @@ class Encoded:
     places: list[list[int | None]] = field(default_factory=list)
     repeated: bool = False
     were_cut: list[bool] = field(default_factory=list)  # of texts, each
-    objective: Objective = Objective.ONE_OF
+    objective: LogitMeaning = LogitMeaning.ONE_OF
     values: list[float] = field(default_factory=list)
     scale: TargetScale | None = None
 
@@ -96,7 +96,7 @@ def encode(
         targets = given_labels(texts, labels).astype(float).tolist()
     if kind is TaskKind.REGRESSION:
         return _encode_numbers(texts, scale, tokenizer, max_length)
-    return _encode_texts(texts, targets, Objective.of(kind), tokenizer, max_length)
+    return _encode_texts(texts, targets, LogitMeaning.of(kind), tokenizer, max_length)
 
 
 def target_scale(train: Sequence[Example]) -> TargetScale | None:
@@ -117,7 +117,7 @@ def _encode_numbers(
     assert scale is not None
     values = [example.value for example in examples if isinstance(example, RegressionText)]
     labels = [(value - scale.mean) / scale.deviation for value in values]
-    encoded = _encode_texts(examples, labels, Objective.NUMBER, tokenizer, max_length)
+    encoded = _encode_texts(examples, labels, LogitMeaning.NUMBER, tokenizer, max_length)
     return replace(encoded, values=values, scale=scale)
 
 
@@ -128,7 +128,7 @@ def given_labels(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[
 
 
 def _encode_texts(
-    examples: Sequence[Text], labels: list[Any], objective: Objective, tokenizer: Any, max_length: int
+    examples: Sequence[Text], labels: list[Any], objective: LogitMeaning, tokenizer: Any, max_length: int
 ) -> Encoded:
     """Of a pair that is too long the longer text is cut first, so that neither one is lost."""
     texts = [example.text for example in examples]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.cluster.capacity import Group
+from orchestrator.cluster.capacity import WorkerGroup
 from orchestrator.cluster.start_time import StartTime
 from orchestrator.planning import Plan
 from orchestrator.units import duration, quantity
 
 
-def cluster_forecast(plan: Plan, groups: Sequence[Group], start: StartTime) -> Iterator[str]:
+def cluster_forecast(plan: Plan, groups: Sequence[WorkerGroup], start: StartTime) -> Iterator[str]:
     """Head and workers start one after the other; staging is not in it."""
     forecast = plan.forecast
     grows = ", ".join(f"{group} to {quantity(group.pods, 'pod')}" for group in groups if group.pods)

@@ -43,7 +43,7 @@ def look_in_cluster(sweep: str, storage: str, where: ClusterOptions) -> str:
 
 def show_in_cluster(error: InClusterError, console: Console) -> None:
     """Show once what a sweep does, as its cluster reports it."""
-    from orchestrator.cli.cluster.submit import View
+    from orchestrator.cli.cluster.submit import SubmitView
     from orchestrator.cluster.watch import look
 
     def say(line: str) -> None:
@@ -54,6 +54,6 @@ def show_in_cluster(error: InClusterError, console: Console) -> None:
     if error.job is None:
         say(f"stopped; {cluster.command('resume', name)} continues from its records")
     else:
-        View(Sweeps(cluster, say), None).show(look(cluster, error.job))
+        SubmitView(Sweeps(cluster, say), None).show(look(cluster, error.job))
     follow, fetch = (cluster.command(verb, name) for verb in ("follow", "fetch"))
     say(f"{follow} shows what comes; {fetch} copies the records here")

@@ -13,7 +13,7 @@ from orchestrator.cli.opening import open_aloud
 from orchestrator.cli.plan.budget import show_budget
 from orchestrator.cli.plan.view import show_plan
 from orchestrator.cli.session import Session
-from orchestrator.cluster.capacity import Group, groups, node_kinds
+from orchestrator.cluster.capacity import WorkerGroup, groups, node_kinds
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.checks.schema import built_in_kinds_are_known
 from orchestrator.cluster.documents import Document, get, load, mapping, of_kind, overlays
@@ -49,12 +49,12 @@ def rendered(
     return manifests
 
 
-def _groups(template: Sequence[Document]) -> list[Group]:
+def _groups(template: Sequence[Document]) -> list[WorkerGroup]:
     clusters = [mapping(get(job.spec, "rayClusterSpec")) for job in of_kind(template, "RayJob")]
     return [group for cluster in clusters for group in groups(cluster)]
 
 
-def _in_cluster(session: Session, growing: Sequence[Group]) -> Session:
+def _in_cluster(session: Session, growing: Sequence[WorkerGroup]) -> Session:
     """Planned for what the groups may grow to, and not for this machine."""
     config = session.sweep.config.model_copy(update={"capacity": node_kinds(growing)})
     return replace(session, sweep=replace(session.sweep, config=config))

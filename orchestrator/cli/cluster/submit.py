@@ -52,7 +52,7 @@ def most_pods(rendered: Rendered) -> str:
 
 def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Console, bring: bool) -> int:
     """Ends with the report where the records are in reach, or may be brought. Gives the exit code."""
-    view = View(sweeps, storage)
+    view = SubmitView(sweeps, storage)
     with _told_how_to_attach(name, sweeps.cluster):
         end = follow(sweeps, name, view.show)
     return tell_end(end, name, view.records(), sweeps, console, bring)
@@ -69,7 +69,7 @@ def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
         ) from None
 
 
-class View:
+class SubmitView:
     """Says every line once, and what is waited for where nothing else was said for a while. `storage`: where
     this machine sees that of the pods, if elsewhere."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.cli.cluster.submit import View
+from orchestrator.cli.cluster.submit import SubmitView
 from orchestrator.cluster.documents import get
 from orchestrator.cluster.follow import await_news
 from orchestrator.cluster.ray_job import RayJob, Step, next_step
@@ -53,7 +53,7 @@ def _next_job(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _await_end(sweeps: Sweeps, job_created: RayJob) -> None:
-    view = View(sweeps, None)
+    view = SubmitView(sweeps, None)
     while True:
         job = sweeps.job(job_created.name)
         if job is None:

@@ -63,7 +63,7 @@ def open_ray(
 
 
 @dataclass(frozen=True)
-class Place:
+class SweepLocation:
     """Where a sweep is."""
 
     host: str  # of the API server
@@ -80,17 +80,17 @@ class Place:
             )
 
 
-def cluster_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> Place | None:
+def cluster_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> SweepLocation | None:
     """Return the cluster that the sweep is in, or that its records here are a copy of; None for this machine.
     Raises ConfigError if no sweep of that name exists."""
     try:
         copy = copy_in(ledger_of(sweep, storage, where).directory)
     except InClusterError as there:
         cluster = there.sweeps.cluster
-        return Place(cluster.host, cluster.namespace, there.name, where.context)
+        return SweepLocation(cluster.host, cluster.namespace, there.name, where.context)
     if copy is None:
         return None
-    return Place(copy.host, copy.namespace, copy.sweep, where.context or known_context(copy.context))
+    return SweepLocation(copy.host, copy.namespace, copy.sweep, where.context or known_context(copy.context))
 
 
 def open_mlflow(
@@ -99,7 +99,7 @@ def open_mlflow(
     port: int,
     show_token: bool,
     console: Console,
-    there: Place | None = None,
+    there: SweepLocation | None = None,
 ) -> None:
     """The tracking server of the cluster, until Ctrl-C. `there`: the cluster that it must be."""
     sweeps = open_sweeps(namespace, context, console)

@@ -15,7 +15,7 @@ from orchestrator.cli.worker_calls import ask
 from orchestrator.config import load_catalogue
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.overrides import WHERE
-from orchestrator.contracts.exported import EvaluateRequest, Exported, Scored
+from orchestrator.contracts.exported import EvaluateAnswer, EvaluateRequest, Exported
 from orchestrator.contracts.metrics import METRICS, MetricValue
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import ConfigError, Problem
@@ -37,7 +37,7 @@ def evaluate(
         task=spec,
         data_dir=data_dir,
     )
-    [scored] = [Scored.model_validate(line) for line in ask("workers.exported", request, "evaluate")]
+    [scored] = [EvaluateAnswer.model_validate(line) for line in ask("workers.exported", request, "evaluate")]
     answer = {"folder": str(folder), "task": task, **scored.model_dump(mode="json")}
     if spec != exported.task:
         return answer

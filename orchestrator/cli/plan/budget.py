@@ -11,7 +11,7 @@ from orchestrator.cli.terminal import styled
 from orchestrator.errors import OverBudgetError
 from orchestrator.execution.budget_guard import Allowance
 from orchestrator.planning import Plan
-from orchestrator.planning.budget import Limit, limits, options
+from orchestrator.planning.budget import BudgetLimit, limits, options
 from orchestrator.units import quantity, rounded
 
 
@@ -73,7 +73,7 @@ def tell_left(plan: Plan, console: Console) -> None:
     )
 
 
-def _remark(limit: Limit) -> tuple[str, str]:
+def _remark(limit: BudgetLimit) -> tuple[str, str]:
     """Return a colour, and what a limit that the forecast does not exceed means for the run."""
     if limit.ahead is None:
         return "yellow", "; no trial begins once it is spent"
@@ -83,7 +83,7 @@ def _remark(limit: Limit) -> tuple[str, str]:
     return "green", ""
 
 
-def _against_limit(limit: Limit) -> str:
+def _against_limit(limit: BudgetLimit) -> str:
     text = f"{rounded(limit.limit, 4)} {limit.unit}"
     if limit.spent:
         text += f", {rounded(limit.spent)} spent"
@@ -94,7 +94,7 @@ def _against_limit(limit: Limit) -> str:
     return text if most is None else f"{text}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"
 
 
-def _option_lines(plan: Plan, limit: Limit) -> list[str]:
+def _option_lines(plan: Plan, limit: BudgetLimit) -> list[str]:
     lines = []
     for option in options(plan, limit):
         text = f"{option.change}: {rounded(option.forecast)} {limit.unit}"

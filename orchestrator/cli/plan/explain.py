@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.terminal import plain_table, styled
-from orchestrator.config.explain import Explained, Origin, explain
+from orchestrator.config.explain import Explained, KeyOrigin, explain
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.planning import Plan
 from orchestrator.planning.steps import optimiser_steps
@@ -83,7 +83,7 @@ def _value(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _origin(origin: Origin) -> str:
+def _origin(origin: KeyOrigin) -> str:
     """`catalogue: full.yaml, line 2, recipe.learning_rate`."""
     file = [] if origin.file is None else [Path(origin.file).name]
     line = [] if origin.line is None else [f"line {origin.line}"]

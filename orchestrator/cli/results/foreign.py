@@ -14,7 +14,7 @@ from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.foreign.mapping import RunMapping
 from orchestrator.report.foreign.peft_results import read_peft_results
 from orchestrator.report.foreign.records import records_of
-from orchestrator.report.foreign.runs import Row, Run, runs_of
+from orchestrator.report.foreign.runs import Run, RunRow, runs_of
 from orchestrator.report.foreign.tables import read_table
 from orchestrator.report.from_mlflow import report_from_mlflow
 from orchestrator.tracking.mlflow_reader import Experiment, read_experiment
@@ -88,7 +88,7 @@ def _on_experiment(
     """Report on an experiment in MLflow: of a sweep of Frontier, or with a mapping on anybody's."""
     if mapping is not None:
         where = f"experiment {name}"
-        rows = [Row(where, f"run {r.identity}", r.values, r.ended, r.ended_at) for r in experiment.runs]
+        rows = [RunRow(where, f"run {r.identity}", r.values, r.ended, r.ended_at) for r in experiment.runs]
         runs = runs_of(rows, read_record(RunMapping, mapping), where, str(mapping))
         return _on(runs, name, f"the experiment {name} in MLflow", axes)
     if not is_ours(experiment.tags):

@@ -12,7 +12,7 @@ from orchestrator.contracts.ledger import Use, device_unit
 from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.vocabulary import Phase
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.sweep_costs import Place, Statement, statements
+from orchestrator.tracking.sweep_costs import DeviceCosts, Place, statements
 from orchestrator.units import quantity
 
 _MICRO = 1_000_000
@@ -49,7 +49,7 @@ def show_ledger(ledger: Ledger, console: Console) -> None:
         console.print(held, highlight=False)
 
 
-def _held(ledger: Ledger, per_device: list[Statement]) -> str | None:
+def _held(ledger: Ledger, per_device: list[DeviceCosts]) -> str | None:
     """Return a sentence on the cost of nodes while they start, wait for trials, or wait to be released: it is
     on no trial's bill."""
     held = ledger.held()
@@ -64,11 +64,11 @@ def _held(ledger: Ledger, per_device: list[Statement]) -> str | None:
     )
 
 
-def _read(ledger: Ledger) -> list[Statement]:
+def _read(ledger: Ledger) -> list[DeviceCosts]:
     return statements([*ledger.trials(), *ledger.candidates(), *ledger.removed()])
 
 
-def _device_json(statement: Statement) -> dict[str, Any]:
+def _device_json(statement: DeviceCosts) -> dict[str, Any]:
     billed = statement.total()
     return {
         "device": statement.device_type,
@@ -101,7 +101,7 @@ def _order(entry: tuple[Place, int]) -> tuple[int, int]:
     return len(Phase) if phase is None else list(Phase).index(phase), list(Use).index(use)
 
 
-def _time_table(statement: Statement, title: str) -> Table:
+def _time_table(statement: DeviceCosts, title: str) -> Table:
     """Each cell is rounded once, and the sums are those of the rounded cells."""
     cells = {key: round(amount / _GRAIN) for key, amount in statement.booked.items()}
     uses = [use for use in Use if any(what is use for _, what in cells)]
@@ -121,7 +121,7 @@ def _hours(millionths: int) -> str:
     return f"{millionths // _MICRO}.{millionths % _MICRO:06d}" if millionths else "-"
 
 
-def _sentences(statement: Statement, unit: str) -> list[str]:
+def _sentences(statement: DeviceCosts, unit: str) -> list[str]:
     billed = statement.total()
     if not billed:
         return [f"{quantity(statement.attempts, 'attempt')}, none of them billed"]
@@ -148,7 +148,7 @@ def _sentences(statement: Statement, unit: str) -> list[str]:
     return lines
 
 
-def _work_table(statement: Statement) -> Table:
+def _work_table(statement: DeviceCosts) -> Table:
     numbers = ("tokens", "FLOPs", "GPU kWh", "CPU kWh", "host memory", "device memory")
     table = plain_table("phase", numbers=numbers)
     for phase in Phase:
@@ -170,7 +170,7 @@ def _gib(size_bytes: int | None) -> str:
     return "-" if size_bytes is None else f"{size_bytes / 2**30:.2f} GiB"
 
 
-def _sources(statement: Statement) -> list[str]:
+def _sources(statement: DeviceCosts) -> list[str]:
     lines = []
     for (figure, origin), count in sorted(statement.origins.items(), key=lambda entry: entry[0][0]):
         name = figure.value.replace("_", " ")

@@ -36,7 +36,7 @@ from orchestrator.planning.budget import limits
 from orchestrator.report import Report, report_json
 from orchestrator.tracking import events
 from orchestrator.tracking.mlflow_view import MlflowView
-from orchestrator.tracking.published import Published
+from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.tracking_uri import without_secrets
 from orchestrator.units import duration
 
@@ -59,7 +59,7 @@ def run(
         session = calibrate(session, launcher, cluster, console)
     plan, config = session.plan, session.sweep.config
     record = record_of(session, cluster)
-    view = MlflowView(uri, record, Published(uri, session.ledger.directory))
+    view = MlflowView(uri, record, RunsInStore(uri, session.ledger.directory))
     progress = Progress()
     doing = partial(events.doing, session.sweep.sweep_directory)
     with Display(console, progress, doing) as display, _told_how_to_go_on():

@@ -20,7 +20,7 @@ from orchestrator.cli.terminal import styled
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.status import Standing, Watcher
+from orchestrator.tracking.status import SweepStanding, Watcher
 from orchestrator.units import duration, quantity, rounded
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -100,7 +100,7 @@ class Page:
         self.is_over = not status.running and (not status.waiting or stopped)
         return Group(*self._lines(status, at))
 
-    def _lines(self, status: Standing, at: float) -> list[RenderableType]:
+    def _lines(self, status: SweepStanding, at: float) -> list[RenderableType]:
         lines: list[RenderableType] = [_title(status), _bar(status), styled(_counts(status))]
         burn, left = self._burn(status, at), self._left_words(status, at)
         self._summary = "; ".join(filter(None, (_counts(status), left)))
@@ -113,7 +113,7 @@ class Page:
             lines.append(styled(f"  … {len(status.running) - _MOST_RUNNING} more running", "dim"))
         return [*lines, *self._so_far.tables(status.sweep)]
 
-    def _burn(self, status: Standing, at: float) -> Burn:
+    def _burn(self, status: SweepStanding, at: float) -> Burn:
         gpus = any(trial.resources.gpus for trial in status.sweep.trials)
         unit = "GPU-hours" if gpus else "core-hours"
         held = [r for r in status.running if bool(r.trial.resources.gpus) == gpus]
@@ -129,7 +129,7 @@ class Page:
             limit = min(x for x in (limit, budget["money"] / price) if x is not None)
         return Burn(unit, spent, rate, limit, money)
 
-    def _left_words(self, status: Standing, at: float) -> str:
+    def _left_words(self, status: SweepStanding, at: float) -> str:
         left = [r.trial for r in status.running] + status.waiting
         if not left or not status.running:
             return ""
@@ -147,12 +147,12 @@ def _time_words(left: TimeLeft | None) -> str:
     return f"about {duration(left.seconds)} left (95 % {low} to {high}, over the trials so far)"
 
 
-def _title(status: Standing) -> Text:
+def _title(status: SweepStanding) -> Text:
     driver = f"  {status.driver}" if status.driver else ""
     return Text.assemble((status.sweep.name, "bold"), (driver, "dim"))
 
 
-def _bar(status: Standing) -> RenderableType:
+def _bar(status: SweepStanding) -> RenderableType:
     total = sum(status.states.values()) + sum(status.candidates.values())
     ended = total - len(status.running) - len(status.waiting)
     line = Table.grid()  # a bar by itself ends no line
@@ -160,7 +160,7 @@ def _bar(status: Standing) -> RenderableType:
     return line
 
 
-def _counts(status: Standing) -> str:
+def _counts(status: SweepStanding) -> str:
     names = Counter(r.trial.candidate is None for r in status.running)
     waiting = sum(t.candidate is None for t in status.waiting)
     parts = [f"{status.states[TrialState.FINISHED]:,} of {sum(status.states.values()):,} finished"]
@@ -191,7 +191,7 @@ def _burn_words(burn: Burn) -> str:
     return text
 
 
-def _reasons(status: Standing, burn: Burn) -> list[str]:
+def _reasons(status: SweepStanding, burn: Burn) -> list[str]:
     """Return why the waiting trials do not run yet."""
     count = len(status.waiting)
     if not count:

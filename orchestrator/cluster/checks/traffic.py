@@ -36,7 +36,7 @@ _NODE_LOCAL_DNS = _nets("169.254.20.10/32")
 
 
 @dataclass(frozen=True)
-class Row:
+class TrafficRow:
     of: tuple[str, ...]  # roles; none: every pod of ours
     direction: str
     is_peer: Callable[[Peer, str], bool]  # the second: the namespace of the sweeps
@@ -99,21 +99,21 @@ _RAY = ("head", "worker")
 _IN, _OUT = "Ingress", "Egress"
 
 ROWS = (
-    Row(_RAY, _IN, _NODES, (ALL_PORTS,)),
-    Row(_RAY, _OUT, _NODES, (ALL_PORTS,)),
-    Row(("submitter",), _OUT, _HEAD, _tcp(8265)),
-    Row(("head",), _IN, _SUBMITTER, _tcp(8265)),
-    Row(("head",), _IN, _OPERATOR, _tcp(8265)),
-    Row(("head",), _OUT, _api_server, _tcp(443, 6443)),
-    Row(("head",), _OUT, _private, _tcp(443, 6443), PRIVATE_NETWORKS),
-    Row(("head",), _OUT, _MLFLOW, _tcp(5000)),
-    Row(("mlflow",), _IN, _HEAD, _tcp(5000)),
-    Row(("mlflow",), _OUT, _DATABASE, _tcp(5432)),
-    Row(("mlflow-postgres",), _IN, _MLFLOW, _tcp(5432)),
-    Row(_RAY, _IN, _PROMETHEUS, _tcp(8080)),
-    Row((), _OUT, _dns, (*_tcp(53), Ports("UDP", 53, 53))),
-    Row(_RAY, _OUT, _public, _tcp(443), BUCKETS),
-    Row(_RAY, _OUT, _store, (Ports("TCP", 1, LAST_PORT),), OBJECT_STORE),
+    TrafficRow(_RAY, _IN, _NODES, (ALL_PORTS,)),
+    TrafficRow(_RAY, _OUT, _NODES, (ALL_PORTS,)),
+    TrafficRow(("submitter",), _OUT, _HEAD, _tcp(8265)),
+    TrafficRow(("head",), _IN, _SUBMITTER, _tcp(8265)),
+    TrafficRow(("head",), _IN, _OPERATOR, _tcp(8265)),
+    TrafficRow(("head",), _OUT, _api_server, _tcp(443, 6443)),
+    TrafficRow(("head",), _OUT, _private, _tcp(443, 6443), PRIVATE_NETWORKS),
+    TrafficRow(("head",), _OUT, _MLFLOW, _tcp(5000)),
+    TrafficRow(("mlflow",), _IN, _HEAD, _tcp(5000)),
+    TrafficRow(("mlflow",), _OUT, _DATABASE, _tcp(5432)),
+    TrafficRow(("mlflow-postgres",), _IN, _MLFLOW, _tcp(5432)),
+    TrafficRow(_RAY, _IN, _PROMETHEUS, _tcp(8080)),
+    TrafficRow((), _OUT, _dns, (*_tcp(53), Ports("UDP", 53, 53))),
+    TrafficRow(_RAY, _OUT, _public, _tcp(443), BUCKETS),
+    TrafficRow(_RAY, _OUT, _store, (Ports("TCP", 1, LAST_PORT),), OBJECT_STORE),
 )
 
 

@@ -135,7 +135,7 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
             self._line.ended(self._begun.pop(trial_id))
 
 
-class Holding(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
+class HoldingScheduler(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
     """First come, first served, until the feed holds back what has not begun."""
 
     def __init__(self, feed: TrialFeed) -> None:

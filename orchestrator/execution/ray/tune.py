@@ -24,7 +24,7 @@ from orchestrator.execution.interrupts import interrupts
 from orchestrator.execution.launcher import Workplace
 from orchestrator.execution.ray.hooks import (
     JOB,
-    Holding,
+    HoldingScheduler,
     InLine,
     InterruptedLaunchError,
     Listener,
@@ -171,7 +171,7 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, lin
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 search_alg=InLine(line),
-                scheduler=Holding(feed),
+                scheduler=HoldingScheduler(feed),
                 trial_name_creator=_Names(jobs),
                 trial_dirname_creator=_directory_name,
             ),

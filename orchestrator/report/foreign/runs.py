@@ -65,7 +65,7 @@ class Run(Record):
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """A run as it was read: text by column, without columns that have none."""
 
     file: str
@@ -75,7 +75,7 @@ class Row:
     ended_at: float = 0.0
 
 
-def runs_of(rows: Sequence[Row], mapping: RunMapping, file: str, mapped_in: str) -> list[Run]:
+def runs_of(rows: Sequence[RunRow], mapping: RunMapping, file: str, mapped_in: str) -> list[Run]:
     """Return the runs of a source. `mapped_in` is what the mapping is called. Raises ConfigError."""
     if not rows:
         raise ConfigError([Problem(file, "", "has no runs", "add one row per run")])
@@ -118,7 +118,7 @@ def without_repeats(runs: Sequence[Run], *, newest: bool) -> tuple[list[Run], li
     return list(kept.values()), problems
 
 
-def _columns(rows: Sequence[Row], mapping: RunMapping, mapped_in: str) -> list[Problem]:
+def _columns(rows: Sequence[RunRow], mapping: RunMapping, mapped_in: str) -> list[Problem]:
     """Return a problem for each column that no run has."""
     columns = {name for row in rows for name in row.values}
     keys = {name: f"columns.{field}" for field in mapping.columns for name in mapping.columns_of(field)}
@@ -129,14 +129,14 @@ def _columns(rows: Sequence[Row], mapping: RunMapping, mapped_in: str) -> list[P
     ]
 
 
-def _text(row: Row, mapping: RunMapping, field: RunField) -> str:
+def _text(row: RunRow, mapping: RunMapping, field: RunField) -> str:
     if field in mapping.values:
         return str(mapping.values[field])
     parts = [row.values.get(name, "") for name in mapping.columns_of(field)]
     return "-".join(part for part in parts if part)
 
 
-def _problems(row: Row, mapping: RunMapping) -> Iterator[Problem]:
+def _problems(row: RunRow, mapping: RunMapping) -> Iterator[Problem]:
     for field in RunField:
         text = _text(row, mapping, field)
         if not mapping.has(field) or (not text and field not in _FILLED):
@@ -146,7 +146,7 @@ def _problems(row: Row, mapping: RunMapping) -> Iterator[Problem]:
             yield Problem(row.file, f"{row.place}, {key}", *fault)
 
 
-def _fault(field: RunField, text: str, row: Row, mapping: RunMapping) -> tuple[str, str] | None:
+def _fault(field: RunField, text: str, row: RunRow, mapping: RunMapping) -> tuple[str, str] | None:
     """Return what is wrong with a value, and the fix."""
     if not text:
         return "is empty", "fill it in, or remove the run"
@@ -181,7 +181,7 @@ def _score_fault(value: float, metric: str, mapping: RunMapping) -> tuple[str, s
     return f"expected a score from {low:g} to {high:g}, got {value:g}", fix
 
 
-def _run(row: Row, mapping: RunMapping) -> Run:
+def _run(row: RunRow, mapping: RunMapping) -> Run:
     def text(field: RunField) -> str | None:
         return _text(row, mapping, field) or None
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.report.foreign.mapping import NEEDED, RunField, RunMapping
-from orchestrator.report.foreign.runs import Row, Run, runs_of
+from orchestrator.report.foreign.runs import Run, RunRow, runs_of
 from orchestrator.report.scores.table import Rows, read_rows
 
 _COLUMN = "correct the columns of the table, or give a --mapping"
@@ -21,7 +21,9 @@ def read_table(path: Path, mapping: RunMapping | None, mapped_in: str) -> list[R
         raise ConfigError(problems)
     if mapping is None:
         mapping, mapped_in = _of_names(path, rows), str(path)
-    return runs_of([Row(str(path), f"line {line}", row) for line, row in rows], mapping, str(path), mapped_in)
+    return runs_of(
+        [RunRow(str(path), f"line {line}", row) for line, row in rows], mapping, str(path), mapped_in
+    )
 
 
 def _of_names(path: Path, rows: Rows) -> RunMapping:

@@ -30,7 +30,7 @@ _KINDS = {
 _LIBRARIES = ("jinja2", "numpy", "plotly", "scipy")
 
 
-class Rendered(Record):
+class RenderedReport(Record):
     """`rendered.json`: the identity of a report and of the code that drew it, and the files that it gave."""
 
     made_from: str
@@ -62,10 +62,10 @@ def write_changed_report(report: Report, sweep_directory: Path) -> Mapping[str, 
     its files are as they were then."""
     directory, kept = sweep_directory / layout.REPORT, sweep_directory / layout.RENDERED
     made_from = _identity(report)
-    if _read(kept) != Rendered(made_from=made_from, files=_digests(directory)):
+    if _read(kept) != RenderedReport(made_from=made_from, files=_digests(directory)):
         kept.unlink(missing_ok=True)
         write_report(report, directory)
-        written = Rendered(made_from=made_from, files=_digests(directory))
+        written = RenderedReport(made_from=made_from, files=_digests(directory))
         write_atomically(kept, written.model_dump_json(indent=1) + "\n")
     return {kind: directory / name for kind, name in _KINDS.items()}
 
@@ -75,9 +75,9 @@ def _digests(directory: Path) -> dict[str, str]:
     return {name: there[name] for name in _KINDS.values() if name in there}
 
 
-def _read(path: Path) -> Rendered | None:
+def _read(path: Path) -> RenderedReport | None:
     try:
-        return Rendered.model_validate_json(path.read_bytes())
+        return RenderedReport.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 

@@ -20,7 +20,7 @@ from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, OverBudgetError
 from orchestrator.planning import Plan
-from orchestrator.planning.budget import Limit, limits
+from orchestrator.planning.budget import BudgetLimit, limits
 
 TUNE = {"trials": 12, "space": {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "rank": [4, 8]}}
 
@@ -125,7 +125,9 @@ def test_a_budget_without_a_figure_is_refused_in_json_too(tmp_path: Path) -> Non
 
 
 def test_a_spent_budget_is_enough_where_nothing_is_left_to_run() -> None:
-    limit = Limit("core_hours", "core-hours", 0.1, spent=0.2, ahead=0.0, most_ahead=0.0, per_device_hour=1)
+    limit = BudgetLimit(
+        "core_hours", "core-hours", 0.1, spent=0.2, ahead=0.0, most_ahead=0.0, per_device_hour=1
+    )
     assert not limit.is_over
     assert replace(limit, ahead=0.01).is_over
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.errors import ConfigError
 from orchestrator.report.foreign.mapping import NEEDED, RunMapping
-from orchestrator.report.foreign.runs import Row, runs_of
+from orchestrator.report.foreign.runs import RunRow, runs_of
 from orchestrator.tracking.tracking_uri import quiet_environment
 
 PEFT = Path(__file__).parents[4] / "shared" / "data" / "peft_method_comparison"
@@ -247,9 +247,9 @@ def test_a_run_that_failed_takes_the_place_of_none_that_finished(
     fields = {field: field.value for field in NEEDED}
     values = dict.fromkeys(("model", "method", "task"), "a") | {"metric": "accuracy"}
 
-    def row(place: str, at: float, quality: str | None = None, model: str = "a") -> Row:
+    def row(place: str, at: float, quality: str | None = None, model: str = "a") -> RunRow:
         figures = {} if quality is None else {"quality": quality}
-        return Row("runs", place, values | figures | {"model": model}, quality is not None, at)
+        return RunRow("runs", place, values | figures | {"model": model}, quality is not None, at)
 
     rows = [row("run 1", 1.0), row("run 2", 2.0, "0.5"), row("run 3", 3.0)]
     crashed = [row("run 4", 4.0, model="b"), row("run 5", 5.0, model="b")]

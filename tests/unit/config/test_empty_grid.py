@@ -7,7 +7,7 @@ import pytest
 from orchestrator.config import Catalogue
 from orchestrator.config.grid import Grid
 from orchestrator.config.grid_checks import check_grid
-from orchestrator.config.source import Source
+from orchestrator.config.source import KeySource
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.trial import Cell
 
@@ -18,5 +18,5 @@ from orchestrator.contracts.trial import Cell
 def test_reasons_that_are_not_shown_are_counted(reasons: int, end: str) -> None:
     cells = [Cell(model=f"m{n}", domain="d", method="full", task="t") for n in range(reasons)]
     refused = [RefusedCell(cell=cell, reason=f"reason {n}") for n, cell in enumerate(cells)]
-    [problem] = check_grid(Grid(refused=refused), Catalogue(), Source("sweep.yaml", frozenset()))
+    [problem] = check_grid(Grid(refused=refused), Catalogue(), KeySource("sweep.yaml", frozenset()))
     assert problem.problem.endswith(end)

@@ -27,10 +27,10 @@ from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_runs import STATE, Point
+from orchestrator.tracking.mlflow_runs import STATE, MetricPoint
 from orchestrator.tracking.mlflow_store import runs_pages
 from orchestrator.tracking.mlflow_view import MlflowView, Synced, sync
-from orchestrator.tracking.published import Published
+from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
 
@@ -173,7 +173,7 @@ def test_a_run_of_more_values_than_mlflow_takes_at_once_has_all_of_them(tmp_path
     built = LedgerBuilder(tmp_path, "long")
     trial = built.plan(seeds=[11])[0]
     built.attempt(trial, Fate(quality=0.8))
-    curve = [Point("train/loss", 1 / step, float(step), step) for step in range(1, 1801)]
+    curve = [MetricPoint("train/loss", 1 / step, float(step), step) for step in range(1, 1801)]
     monkeypatch.setattr("orchestrator.tracking.mlflow_store.curve_points", lambda record: curve)
     view = MlflowView(uri, built.ledger.sweep())
     assert view.publish(built.ledger.trial(trial))
@@ -295,7 +295,7 @@ def test_what_a_search_changes_in_the_record_is_in_the_experiment_at_the_end(tmp
     built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])
     built.finish_all()
     before = built.ledger.sweep()
-    view = MlflowView(uri, before, Published(uri, built.ledger.directory))
+    view = MlflowView(uri, before, RunsInStore(uri, built.ledger.directory))
     assert [view.publish(record) for record in built.ledger.trials()] == [True]
     view.follow(before.model_copy(update={"question": "Which is the best of those that were found?"}))
     assert view.publish_summary(totals_of(built.ledger.trials(), 0))

@@ -13,7 +13,7 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts import layout
 from orchestrator.tracking.mlflow_view import MlflowView, sync
-from orchestrator.tracking.published import Published
+from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
 
@@ -40,7 +40,7 @@ def built(tmp_path: Path) -> LedgerBuilder:
 def publish(built: LedgerBuilder, store: Path) -> list[bool]:
     """Publish as a run of the command does; what was written, the summary last."""
     ledger, uri = built.ledger, f"sqlite:///{store}"
-    view = MlflowView(uri, ledger.sweep(), Published(uri, ledger.directory))
+    view = MlflowView(uri, ledger.sweep(), RunsInStore(uri, ledger.directory))
     written = [view.publish(record) for record in ledger.trials()]
     written.append(view.publish_summary(totals_of(ledger.trials(), 0), "The answer."))
     assert view.warning is None
@@ -94,15 +94,15 @@ def test_a_store_that_was_wiped_counts_as_another_one(tmp_path: Path) -> None:
     """Seen by what is remembered alone: within a process MLflow keeps the old file open."""
     store = tmp_path / "mlflow.db"
     store.write_text("before")
-    before = Published(f"sqlite:///{store}", tmp_path)
+    before = RunsInStore(f"sqlite:///{store}", tmp_path)
     before.note("a run", "its digest")
     before.save()
-    assert Published(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
+    assert RunsInStore(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
     (tmp_path / "new.db").write_text("after")
     (tmp_path / "new.db").rename(store)
-    assert not Published(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
+    assert not RunsInStore(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
     store.unlink()
-    assert not Published(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
+    assert not RunsInStore(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
 
 
 def test_a_new_store_in_the_same_place_on_the_disk_counts_as_another_one(
@@ -112,14 +112,14 @@ def test_a_new_store_in_the_same_place_on_the_disk_counts_as_another_one(
     empty = store.read_bytes()
     publish(built, store)
     number, uri = store.stat().st_ino, f"sqlite:///{store}"
-    assert len(Published(uri, built.ledger.directory).names) == 3
+    assert len(RunsInStore(uri, built.ledger.directory).names) == 3
     change(store, "UPDATE experiments SET creation_time = creation_time + 1000 WHERE name = 'kept'")
-    assert not Published(uri, built.ledger.directory).names
+    assert not RunsInStore(uri, built.ledger.directory).names
     change(store, "UPDATE experiments SET creation_time = creation_time - 1000 WHERE name = 'kept'")
-    assert len(Published(uri, built.ledger.directory).names) == 3
+    assert len(RunsInStore(uri, built.ledger.directory).names) == 3
     store.write_bytes(empty)
     assert store.stat().st_ino == number
-    assert not Published(uri, built.ledger.directory).names
+    assert not RunsInStore(uri, built.ledger.directory).names
 
 
 def test_sync_writes_a_run_again_that_somebody_deleted(built: LedgerBuilder, store: Path) -> None:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.errors import DataError
-from workers.data.readers.pubtator import Document, Ids, Mention, Relation
+from workers.data.readers.pubtator import Abstract, Ids, Mention, Relation
 
 _Ends = tuple[frozenset[str], frozenset[str]]  # the ids of the two ends of a relation, folded
 
@@ -54,7 +54,7 @@ class Relations:
             aside["relations in different sentences" if matches else "relations between other types"] += 1
 
 
-def read_relations(document: Document, name: str, file: str, aside: Counter[str]) -> Relations | DataError:
+def read_relations(document: Abstract, name: str, file: str, aside: Counter[str]) -> Relations | DataError:
     """Return the relations of the type `name`, each once, or a DataError if an id matches no mention with
     certainty."""
     spellings: dict[str, set[str]] = defaultdict(set)

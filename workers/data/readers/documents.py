@@ -15,14 +15,14 @@ from orchestrator.errors import DataError
 from workers.data.examples import Text, Tokens
 from workers.data.faults import Faults
 from workers.data.readers.document_relations import read_relations
-from workers.data.readers.pubtator import Document, Mention
+from workers.data.readers.pubtator import Abstract, Mention
 from workers.data.readers.sentences import Span, words_of
 from workers.data.spans import WordSpan, joined_sentences, tag_sentences
 
 _MOST_MENTIONS = 200  # per sentence; their pairs are the examples
 
 
-def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults) -> Iterator[Tokens]:
+def tagged_sentences(document: Abstract, types: tuple[str, ...], faults: Faults) -> Iterator[Tokens]:
     """Yield every sentence that holds a word, with BIO tags of `types`.
 
     Sentences that share a mention are joined. Mentions of other types, repeated mentions, and mentions that
@@ -40,7 +40,12 @@ def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults)
 
 
 def masked_pairs(
-    document: Document, types: tuple[str, str], relation: str, negative: str, file: str, faults: Faults
+    document: Abstract,
+    types: tuple[str, str],
+    relation: str,
+    negative: str,
+    file: str,
+    faults: Faults,
 ) -> Iterator[Text]:
     """Yield every pair of mentions, one of each type, in one sentence, both masked by their type.
 

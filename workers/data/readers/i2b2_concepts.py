@@ -40,7 +40,7 @@ class Concept:
 
 
 @dataclass(frozen=True, repr=False)
-class Sentence:
+class NoteSentence:
     words: tuple[str, ...]  # at least one
     concepts: tuple[Concept, ...]  # by position, without duplicates
 
@@ -72,7 +72,7 @@ class _Placed:
     type: str
 
 
-def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) -> list[Sentence]:
+def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) -> list[NoteSentence]:
     """Return the sentences of one record. Lines that share a concept become one sentence, so that it stays
     whole.
 
@@ -108,7 +108,7 @@ def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) ->
             for p in begun[line]
         ]
         if words:
-            sentences.append(Sentence(tuple(words), tuple(concepts)))
+            sentences.append(NoteSentence(tuple(words), tuple(concepts)))
     return sentences
 
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from orchestrator.errors import DataError
 from workers.data.examples import Text
 from workers.data.faults import Faults
-from workers.data.readers.i2b2_concepts import Place, Sentence, annotation_lines
+from workers.data.readers.i2b2_concepts import NoteSentence, Place, annotation_lines
 from workers.data.readers.i2b2_records import RecordFiles
 
 _PLACE = r"([0-9]{1,6}):([0-9]{1,6}) ([0-9]{1,6}):([0-9]{1,6})"
@@ -32,7 +32,11 @@ _Pair = tuple[int, int, int]  # the sentence, and two of its concepts in the ord
 
 
 def read_pairs(
-    record: RecordFiles, sentences: Sequence[Sentence], negative: str, types: Sequence[str], faults: Faults
+    record: RecordFiles,
+    sentences: Sequence[NoteSentence],
+    negative: str,
+    types: Sequence[str],
+    faults: Faults,
 ) -> Iterator[Text]:
     """Yield every two concepts of a sentence, whatever their types, in the order of the text.
 
@@ -54,7 +58,7 @@ def read_pairs(
 
 
 def _related(
-    record: RecordFiles, sentences: Sequence[Sentence], types: Sequence[str], faults: Faults
+    record: RecordFiles, sentences: Sequence[NoteSentence], types: Sequence[str], faults: Faults
 ) -> dict[_Pair, str | None]:
     """Return the label of each related pair; None if no supported label could be read."""
     file = record.gold[".rel"]
@@ -96,7 +100,9 @@ def _span(numbers: Sequence[str]) -> Place:
 
 
 def _pairs(
-    sentences: Sequence[Sentence], lefts: Sequence[tuple[int, int]], rights: Sequence[tuple[int, int]]
+    sentences: Sequence[NoteSentence],
+    lefts: Sequence[tuple[int, int]],
+    rights: Sequence[tuple[int, int]],
 ) -> list[tuple[_Pair, tuple[str, ...]]]:
     """Return the pairs in one sentence and their sorted types; concepts of different types may share a
     position."""
@@ -110,7 +116,7 @@ def _pairs(
     return pairs
 
 
-def _masked(sentence: Sentence, a: int, b: int) -> str:
+def _masked(sentence: NoteSentence, a: int, b: int) -> str:
     """Return the sentence with `@type$` for each of the two concepts, or `@type-type$` for two that
     overlap."""
     words, left, right = sentence.words, sentence.concepts[a].span, sentence.concepts[b].span

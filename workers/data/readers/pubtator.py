@@ -47,14 +47,14 @@ class Relation:
 
 
 @dataclass(frozen=True, repr=False)
-class Document:
+class Abstract:
     name: str  # from the file and the number in it; not the id, which may be a patient's
     text: str
     mentions: tuple[Mention, ...]  # by start, the longer one first
     relations: tuple[Relation, ...]
 
 
-def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> list[Document]:
+def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> list[Abstract]:
     """Return the selected documents of one file in order; `name` begins their names.
 
     Raises DataError at the first malformed line if `faults` does; otherwise leaves its document out.
@@ -73,7 +73,7 @@ def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> 
     return documents
 
 
-def _read(file: str, name: str, block: list[tuple[int, str]]) -> Document | DataError:
+def _read(file: str, name: str, block: list[tuple[int, str]]) -> Abstract | DataError:
     try:
         return _document(file, name, block)
     except DataError as error:
@@ -91,7 +91,7 @@ def _blocks(content: list[str]) -> Iterator[list[tuple[int, str]]]:
             block = []
 
 
-def _document(file: str, name: str, block: list[tuple[int, str]]) -> Document:
+def _document(file: str, name: str, block: list[tuple[int, str]]) -> Abstract:
     names, parts = [], []
     for kind, (number, line) in zip("ta", (block + block[-1:])[:2], strict=True):
         head = _HEAD.fullmatch(line)
@@ -121,7 +121,7 @@ def _document(file: str, name: str, block: list[tuple[int, str]]) -> Document:
         else:
             mentions.append(_mention(file, number, fields, text))
     mentions.sort(key=lambda mention: (mention.start, -mention.end))
-    return Document(name, text, tuple(mentions), tuple(relations))
+    return Abstract(name, text, tuple(mentions), tuple(relations))
 
 
 def _is_relation(fields: list[str]) -> bool:
