@@ -60,7 +60,7 @@ def frontier_figure(
         at = (view["x"][i], drawn["y"][i])
         axes.annotate(str(number), at, xytext=(4, 4), textcoords="offset points", fontsize=_SMALL)
     axes.step(*view["line"], where="post", linestyle=":", color=INK, linewidth=1, zorder=1)
-    _floor(axes, drawn["guessing"])
+    _floor(axes, drawn["guessing"], drawn["axis"]["range"])
     _cost_axis(axes, view)
     axes.set(ylabel=drawn["axis"]["title"], ylim=drawn["axis"]["range"])
     names = [f"{number}  {_named(points[i])}" for number, i in enumerate(members, 1)]
@@ -175,19 +175,25 @@ def _cost_axis(axes: Axes, view: Mapping[str, Any]) -> None:
         axes.set_xticks(view["axis"]["tickvals"], view["axis"]["ticktext"])
 
 
-def _floor(axes: Axes, guessing: Mapping[str, Any] | None) -> None:
-    if guessing is not None:
-        axes.axhline(guessing["value"], linestyle="--", color=FAINT, linewidth=0.9, zorder=1)
-        axes.text(
-            1,
-            guessing["value"],
-            guessing["label"],
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="bottom",
-            fontsize=_SMALL,
-            color=FAINT,
-        )
+def _floor(axes: Axes, guessing: Mapping[str, Any] | None, span: tuple[float, float]) -> None:
+    """Draw what guessing scores: a line, or a note at the edge that it is beyond."""
+    if guessing is None:
+        return
+    low, high = span
+    value = guessing["value"]
+    beyond = " ↓" if value < low else " ↑" if value > high else ""
+    if not beyond:
+        axes.axhline(value, linestyle="--", color=FAINT, linewidth=0.9, zorder=1)
+    axes.text(
+        1,
+        min(max(value, low), high),
+        guessing["label"] + beyond,
+        transform=axes.get_yaxis_transform(),
+        ha="right",
+        va="top" if value > high else "bottom",
+        fontsize=_SMALL,
+        color=FAINT,
+    )
 
 
 def _keys(markers: Mapping[str, str], colours: Mapping[str, str]) -> list[Line2D]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ def test_the_same_report_gives_the_same_bytes(report: Report, folder: Path, tmp_
     again = {path.name: path.read_bytes() for path in write_figures(report, tmp_path)}
     assert again == {name: (folder / name).read_bytes() for name in again}
     assert len(again) >= 12
+
+
+def test_guessing_that_is_far_below_does_not_stretch_the_figure(report: Report, tmp_path: Path) -> None:
+    heights = set[str]()
+    for guessed in ({}, {report.tasks[0].metric: 0.0}):
+        tasks = tuple(task.model_copy(update={"guessing": guessed}) for task in report.tasks)
+        write_figures(report.model_copy(update={"tasks": tasks}), tmp_path)
+        drawn = (tmp_path / "frontier-triage-device_hours.svg").read_text()
+        heights.update(re.findall(r'<svg [^>]*height="([\d.]+pt)"', drawn))
+        assert ("guessing" in drawn) is bool(guessed)
+    assert len(heights) == 1
