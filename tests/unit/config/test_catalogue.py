@@ -27,7 +27,7 @@ SIZES = {  # cells, refused cells
     "cross-domain": (120, 0),
     "demo": (36, 0),
     "fewshot": (144, 0),
-    "gallery": (24, 0),
+    "gallery": (18, 0),
     "paper": (273, 42),
     "paper-domain": (192, 0),
     "placement-of-lora": (54, 0),
