@@ -77,7 +77,9 @@ def test_a_plan_says_what_staging_has_counted(tmp_path: Path) -> None:
     sweep = str(write_sweep(tmp_path))
     shown = CliRunner().invoke(app, ["plan", sweep, "--json"])
     assert json.loads(shown.stdout)["caveats"] == {
-        "mine": ["Most texts are cut: mean_tokens of the task is 5, max_length 5."]
+        "mine": [
+            "Texts are cut: on average they have 5 tokens (mean_tokens of the task), and max_length is 5."
+        ]
     }
     staged = CliRunner().invoke(app, ["stage", sweep])
     assert staged.exception is None

@@ -85,8 +85,8 @@ def _caveats(plan: Plan) -> dict[str, list[str]]:
     for name, task in tasks.items():
         if not plan.inputs.counts.get(name) and (task.mean_tokens or 0) >= min(lengths[name]):
             caveats_by_task[name] = [
-                f"Most texts are cut: mean_tokens of the task is {task.mean_tokens}, max_length "
-                f"{min(lengths[name])}."
+                f"Texts are cut: on average they have {task.mean_tokens} tokens (mean_tokens of the task), "
+                f"and max_length is {min(lengths[name])}."
             ]
     return {name: lines for name, lines in caveats_by_task.items() if lines}
 
