@@ -22,6 +22,7 @@ from orchestrator.contracts.exported import (
     WeightsLayout,
 )
 from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers.export import export_model
@@ -71,6 +72,8 @@ def use_of(architecture: str, settings: Any, kind: TaskKind) -> ModelUse:
         method=MethodSpec(name=settings.kind, entry=settings.kind, settings=settings),
         precision=Precision.FP32,
         batch_size=4,
+        threshold=0.5 if kind is TaskKind.MULTILABEL else None,
+        target_scale=TargetScale(mean=3.0, deviation=2.0) if kind is TaskKind.REGRESSION else None,
     )
 
 

@@ -240,6 +240,11 @@ class SweepConfig(Record):
     keep_gib: PositiveFloat = Field(
         KEEP_GIB, description="GiB of whole models that keep_weights: frontier keeps at most"
     )
+    log_models: bool = Field(
+        False,
+        description="also log the weights that are kept to the MLflow runs of their trials, as models that "
+        "load without Frontier; they may give away text that they were trained on",
+    )
     deterministic: bool = Field(
         False, description="on GPUs as well, equal runs give equal bits: slower, as it takes other kernels"
     )
@@ -263,6 +268,14 @@ class SweepConfig(Record):
                 problem = f"ends in {suffix}, as the sweeps that Frontier makes beside another, got {name!r}"
                 raise ProblemError(Problem.of_key("", problem, "choose another name"))
         return name
+
+    @field_validator("log_models")
+    @classmethod
+    def _has_weights(cls, wanted: bool, info: ValidationInfo) -> bool:
+        if wanted and info.data.get("keep_weights") == "none":
+            problem, fix = "keep_weights: none keeps no weights to log", "set keep_weights: frontier"
+            raise ProblemError(Problem.of_key("", problem, f"{fix}, or remove log_models"))
+        return wanted
 
     @field_validator("storage")
     @classmethod

@@ -43,6 +43,7 @@ def smoke_config(config: SweepConfig) -> SweepConfig:
             "concurrency": None,
             "data_dir": None,
             "keep_weights": "none",
+            "log_models": False,
         }
     )
 

@@ -18,6 +18,7 @@ from orchestrator.contracts.vocabulary import Precision, TaskKind
 
 MANIFEST = "frontier.json"  # written last: a folder without it is not whole
 BASE = "base"  # the folder of the backbone inside an export, where no hub has it
+LOGGED_FOLDER = "exported"  # the folder of an export inside an MLflow model
 
 
 class WeightsLayout(StrEnum):
@@ -79,6 +80,7 @@ class ExportAnswer(Record):
     differs: NonNegativeFloat
     rows: PositiveInt
     snippet: str  # a program that loads the folder and runs it
+    mlflow_code: str  # a module that answers tables of texts by the folder LOGGED_FOLDER beside it
 
 
 class PredictRequest(Record):

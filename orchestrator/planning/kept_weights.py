@@ -1,7 +1,8 @@
-"""How much disk the whole models of a sweep take at most. Pure."""
+"""How much disk the whole models of a sweep take at most, here and in MLflow. Pure."""
 
 from __future__ import annotations
 
+from orchestrator.contracts.backbone import HubWeights
 from orchestrator.contracts.kept_weights import GIB
 from orchestrator.contracts.record import Record
 from orchestrator.planning.model_size import shape_of
@@ -18,6 +19,26 @@ class WeightsForecast(Record):
     kept: int | None
     each: int | None
     too_large: tuple[str, ...] = ()  # cells whose model alone is over keep_gib: none is written
+
+
+def logged_bytes(plan: Plan) -> int | None:
+    """Return the bytes of the models that log_models uploads at most, without adapters, which are small:
+    whole models, and for an adapter its backbone where no hub has it. None: the catalogue does not say a
+    size."""
+    config, whole, beside = plan.sweep.config, 0, 0
+    for cell in plan.sweep.grid.cells:
+        is_whole = cell.variant.spec.settings.trains_everything
+        if is_whole and config.keep_weights == "adapters":
+            continue
+        if not is_whole and isinstance(cell.backbone.weights, HubWeights) and not cell.backbone.keep_layers:
+            continue
+        if (shape := shape_of(cell.backbone)) is None:
+            return None
+        size = len(config.seeds) * round(_BYTES * shape.parameters)
+        whole, beside = (whole + size, beside) if is_whole else (whole, beside + size)
+    if config.keep_weights == "frontier":
+        whole = min(whole, round(config.keep_gib * GIB))
+    return whole + beside
 
 
 def weights_forecast(plan: Plan) -> WeightsForecast | None:

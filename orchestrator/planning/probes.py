@@ -43,6 +43,7 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
             "good_enough": None,
             "seeds": sweep.config.seeds[:1],
             "keep_weights": "none",
+            "log_models": False,
             "budget": None,
             "resources": _to_itself(sweep.config.resources),
         }

@@ -1,8 +1,9 @@
 """The runs of one sweep in MLflow: how they are written, found again, marked and deleted.
 
-The only file that writes to mlflow, which is imported once something is published. Runs are found by their
-tags `frontier.trial` and `frontier.sweep_id`: a sweep of the same name elsewhere has runs of its own. A run
-is left alone where its tag `frontier.digest` and its figures are those that would be written.
+With `mlflow_models`, the only file that writes to mlflow, which is imported once something is published.
+Runs are found by their tags `frontier.trial` and `frontier.sweep_id`: a sweep of the same name elsewhere has
+runs of its own. A run is left alone where its tag `frontier.digest` and its figures are those that would be
+written.
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ from orchestrator.contracts.ledger import Totals, TrialRecord
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import FrontierError, TrackingError
+from orchestrator.tracking.mlflow_models import (
+    MODEL,
+    LoggableModel,
+    carry_over,
+    delete_model,
+    log_model,
+    refuse_no_room,
+)
 from orchestrator.tracking.mlflow_reader import active_runs
 from orchestrator.tracking.mlflow_runs import (
     CANDIDATE_KIND,
@@ -110,8 +119,37 @@ class RunStore:
                 if run.tags.get(KIND) in (TRIAL_KIND, CANDIDATE_KIND) and name not in kept
             ]
             for name in gone:
-                client.delete_run(self._runs.pop(name).identity)
+                run = self._runs.pop(name)
+                client.delete_run(run.identity)
+                delete_model(client, run.tags)
             return len(gone)
+
+    def has_model(self, name: str, digest: str) -> bool:
+        """Return whether the run of that name has the model with this digest."""
+        published = self._published
+        known = published is not None and published.says(_model_of(name), digest)
+        if not known or self._connection is not None:
+            with self._reaching():
+                self._client()
+            run = self._runs.get(name)
+            known = run is not None and run.tags.get(MODEL) == digest
+        if known and published is not None:
+            published.note(_model_of(name), digest)
+        return known
+
+    def log_model(self, name: str, digest: str, model: LoggableModel) -> None:
+        """Log the model to the run of that name. Raises TrackingError where there is no such run, or no room
+        for models."""
+        with self._reaching():
+            client, run = self._client(), self._runs.get(name)
+            refuse_no_room(client, self._experiment, self._uri)
+            if run is None:
+                raise TrackingError(f"{name} has no run for its model\n    -> `frontier sync` writes both")
+            tags = log_model(client, run.identity, digest, model)
+            delete_model(client, run.tags)
+            self._runs[name] = replace(run, tags={**run.tags, **tags})
+        if self._published is not None:
+            self._published.note(_model_of(name), digest)
 
     def write_summary(self, totals: Totals, note: str) -> bool:
         content = summary(self._sweep, totals, note)
@@ -169,9 +207,11 @@ class RunStore:
             client.log_inputs(run, [_dataset(content.params["task"], digest)])
         client.set_terminated(run, status=content.status, end_time=round(ended_at * 1000))
         self._log(client, run, content, finals + curve())
+        tags |= {DIGEST: content.digest}
         if old is not None:
+            tags |= carry_over(client, old.tags, run, content.tags.get("fingerprint", ""))
             client.delete_run(old.identity)
-        self._runs[content.name] = _Kept(run, {**tags, DIGEST: content.digest}, content.finals)
+        self._runs[content.name] = _Kept(run, tags, content.finals)
         return True
 
     def _log(self, client: MlflowClient, run: str, content: RunContent, points: list[MetricPoint]) -> None:
@@ -236,6 +276,11 @@ class RunStore:
             self._unclaimed = {run.tags.get(DIGEST, ""): run for run in active if SWEEP_ID not in run.tags}
             self._connection = client
         return self._connection
+
+
+def _model_of(name: str) -> str:
+    """Return under which name the model of a run is remembered in `published.json`."""
+    return f"model of {name}"
 
 
 def _dataset(task: str, digest: str) -> DatasetInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from orchestrator.contracts.ledger import Totals, TrialRecord
 from orchestrator.contracts.record import Record
@@ -23,6 +24,7 @@ class Synced(Record):
     published: int
     unchanged: int
     retired: int = 0  # runs deleted because their trials have no records any more
+    models: int = 0  # logged to runs that lacked them
 
 
 class MlflowView:
@@ -65,14 +67,25 @@ class MlflowView:
             self._published.save()
         return written
 
+    def publish_models(self, log: Callable[[RunStore], int]) -> None:
+        """Let `log` add the models that runs lack."""
+        if self.warning is not None:
+            return
+        try:
+            log(self._store)
+        except TrackingError as error:
+            self._rest(error)
+        if self._published is not None:
+            self._published.save()
+
     def _rest(self, error: TrackingError) -> None:
         self.warning = str(error)
         _LOG.warning("%s", error)
 
 
-def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
-    """Bring MLflow up to date with the ledger. A second call changes nothing. Raises TrackingError if it
-    fails.
+def sync(ledger: Ledger, uri: str, note: str = "", log: Callable[[RunStore], int] | None = None) -> Synced:
+    """Bring MLflow up to date with the ledger. A second call changes nothing. `log` adds the models that runs
+    lack. Raises TrackingError if it fails.
 
     The caller holds the lock of the ledger, because a running driver publishes too.
     """
@@ -92,4 +105,6 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
     kept = {record.name for record in (*candidates, *records, *removed) if record.attempts}
     retired = store.retire_others(kept)
     published_runs.save()
-    return Synced(published=published, unchanged=unchanged, retired=retired)
+    models = 0 if log is None else log(store)
+    published_runs.save()
+    return Synced(published=published, unchanged=unchanged, retired=retired, models=models)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exported_models import without_frontier
 from huggingface_hub import ModelCard
-from workshop import Workshop
+from workshop import SWEEP, Workshop
 
 from orchestrator.contracts import layout
 
@@ -50,6 +55,47 @@ def test_its_snippet_runs_without_frontier(folder: Path) -> None:
     answer = without_frontier({folder: (snippet_of(folder), [])})[folder]
     words = [line.split()[0] for line in answer["printed"].splitlines()]
     assert words[:2] == ["No", "fever"]
+
+
+def loaded_by_mlflow(workshop: Workshop, model: str) -> Any:
+    """Return what MLflow's model answers to a text, in a process that cannot import Frontier."""
+    program = (
+        "import json, sys\n"
+        "sys.modules['orchestrator'] = sys.modules['workers'] = None\n"
+        "import mlflow, pandas as pd\n"
+        f"mlflow.set_tracking_uri('sqlite:///{workshop.sweeps / layout.MLFLOW_STORE}')\n"
+        f"model = mlflow.pyfunc.load_model('models:/{model}')\n"
+        "print(json.dumps(model.predict(pd.DataFrame({'text': ['No fever.']})).to_dict('records')))\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_model_is_logged_to_mlflow_once_and_loads_there(
+    finished: Workshop, new_workshop: Callable[[], Workshop], tmp_path: Path
+) -> None:
+    workshop, one = new_workshop(), {"domains": ["clinical"], "methods": SWEEP["methods"][1:], "seeds": [1]}
+    shutil.copytree(finished.sweeps / "mini", workshop.sweeps / "mini")
+    config = workshop.write(tasks=["mini-ner"], log_models=True, **one)
+    first = workshop.frontier("run", config, "--launcher", "local")
+    assert "not logged" not in first.stdout
+    [run] = [tags for tags in workshop.runs() if tags["frontier.trial"] == f"{CELL}/seed-1"]
+    [answer] = loaded_by_mlflow(workshop, run["frontier.model_id"])
+    assert set(answer) == {"entities"}
+    again = workshop.frontier("sync", "mini")
+    assert "0 runs written" in again.stdout
+    assert "model" not in again.stdout
+    [same] = [tags for tags in workshop.runs() if tags["frontier.trial"] == f"{CELL}/seed-1"]
+    assert same == run
+    [folder] = (workshop.sweeps / "mlartifacts").glob("**/exported")
+    scored = workshop.json("evaluate", folder, "mini-ner")
+    assert scored["same"] is True
+    phrases = phrases_of(finished)
+    files = [path for path in folder.parent.rglob("*") if path.is_file()]
+    texts = [path.read_text() for path in files if path.suffix in (".py", ".md", ".json", "")]
+    assert [phrase for phrase in phrases for text in texts if phrase in text] == []
+    assert not [path for path in workshop.sweeps.rglob("*.tmp") if path.is_dir()]
 
 
 def phrases_of(workshop: Workshop) -> set[str]:

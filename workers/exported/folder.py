@@ -20,6 +20,7 @@ from orchestrator.contracts.backbone import HubWeights
 from orchestrator.contracts.exported import BASE, ExportAnswer, ExportRequest, ModelUse, WeightsLayout
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import InputError
+from workers.exported.mlflow_code import mlflow_code
 from workers.exported.models import ADAPTER_WEIGHTS, rebuilt, whole
 from workers.exported.proof import Row, logits_of, prove, sample
 from workers.exported.snippet import Program, usage_program
@@ -54,6 +55,7 @@ def export(request: ExportRequest) -> ExportAnswer:
         differs=differs,
         rows=len(written.rows),
         snippet=written.program.load + written.program.answer,
+        mlflow_code=mlflow_code(request.use, written.program.load),
     )
 
 

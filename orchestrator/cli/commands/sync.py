@@ -19,14 +19,17 @@ def sync(
     Example: frontier sync demo
     """
     import os
+    from functools import partial
 
     from orchestrator.cli.cluster.ui import cluster_of
     from orchestrator.cli.cluster_options import ClusterOptions
+    from orchestrator.cli.export.logged import log_models
     from orchestrator.cli.paths import ledger_of
     from orchestrator.cli.results.report import summary_note, write
     from orchestrator.cli.terminal import Terminal
     from orchestrator.tracking.mlflow_view import sync as publish_all
     from orchestrator.tracking.tracking_uri import tracking_uri, without_secrets
+    from orchestrator.units import quantity
 
     where, console = ClusterOptions(namespace, context), Terminal()
     copy = cluster_of(sweep, storage, where)
@@ -41,9 +44,11 @@ def sync(
     ledger = ledger_of(sweep, storage, where)
     uri = tracking_uri(ledger.directory.parent, os.environ)
     with ledger.lock():
-        done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
+        report = write(ledger)[0]
+        models = partial(log_models, ledger, report, console)
+        wanted = ledger.sweep().config.get("log_models")
+        done = publish_all(ledger, uri, summary_note(report), models if wanted else None)
+    logged = f", {quantity(done.models, 'model')} logged" if done.models else ""
     retired = f", {done.retired} deleted because their records are gone" if done.retired else ""
-    console.print(
-        f"{done.published} runs written, {done.unchanged} were up to date{retired}: {without_secrets(uri)}",
-        highlight=False,
-    )
+    counts = f"{done.published} runs written, {done.unchanged} were up to date"
+    console.print(f"{counts}{logged}{retired}: {without_secrets(uri)}", highlight=False)

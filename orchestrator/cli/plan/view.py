@@ -22,7 +22,7 @@ from orchestrator.cli.plan.searches import (
     unknown_pretraining,
 )
 from orchestrator.cli.plan.staging import to_stage, to_stage_json
-from orchestrator.cli.plan.weights import show_weights, weights_json
+from orchestrator.cli.plan.weights import show_logged, show_weights, weights_json
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength
@@ -32,6 +32,7 @@ from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning import Plan, ToRun
+from orchestrator.planning.kept_weights import logged_bytes
 from orchestrator.planning.steps import with_few_steps
 from orchestrator.units import quantity
 
@@ -41,7 +42,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
     searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked, pickled,
-    weights, to_stage, notes, kept, outdated."""
+    weights, logged_bytes, to_stage, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -67,6 +68,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
         "weights": weights_json(plan),
+        "logged_bytes": logged_bytes(plan) if plan.sweep.config.log_models else 0,
         "to_stage": to_stage_json(plan),
         "notes": list(plan.sweep.notes),
         "kept": [trial.name for trial in plan.kept],
@@ -144,6 +146,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     for line in [*to_stage(plan), *forecast_lines(plan)]:
         console.print(line, highlight=False)
     show_weights(plan, console)
+    show_logged(plan, console)
 
 
 def _table(plan: Plan) -> Table:

@@ -6,9 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.strict.gate import sensitive_tasks
 from orchestrator.cli.terminal import styled
 from orchestrator.planning import Plan
-from orchestrator.planning.kept_weights import weights_forecast
+from orchestrator.planning.kept_weights import logged_bytes, weights_forecast
 from orchestrator.units import byte_size, named_list, plain_number, quantity
 
 _MOST = 3  # names
@@ -18,6 +19,27 @@ def weights_json(plan: Plan) -> dict[str, Any] | None:
     """Stable keys: kept, each, too_large."""
     forecast = weights_forecast(plan)
     return None if forecast is None else forecast.model_dump(mode="json")
+
+
+def show_logged(plan: Plan, console: Console) -> None:
+    """Say what `log_models` will upload."""
+    if not plan.sweep.config.log_models:
+        return
+    size = logged_bytes(plan)
+    much = "" if size is None else f": at most {byte_size(size)}, and small adapters"
+    console.print(
+        f"  models       those that are kept are also logged to MLflow (log_models){much}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if tasks := sensitive_tasks(plan.sweep):
+        console.print(
+            styled("models", "yellow"),
+            f"the data of {named_list(tasks, _MOST)} are sensitive: weights can give away text that they "
+            "were trained on, and users of the MLflow server can download them",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def show_weights(plan: Plan, console: Console) -> None:

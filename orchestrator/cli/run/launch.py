@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli import staging
+from orchestrator.cli.export.logged import log_models
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
@@ -81,6 +82,8 @@ def run(
     if session.ledger.mirror is not None:
         session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))
+    if config.log_models:
+        view.publish_models(partial(log_models, session.ledger, report, console))
     show_report(report, paths, console)
     _say_where_it_is(session, view, uri, console)
     if summary.held:

@@ -328,6 +328,18 @@ def test_the_plan_names_cells_whose_model_is_larger_than_keep_gib(tmp_path: Path
     assert starting(plan, "  weights") == []
 
 
+def test_the_plan_says_how_much_goes_to_mlflow_as_models(tmp_path: Path) -> None:
+    keys = {"models": ["base"], "tasks": ["demo-outcome"], "domains": ["general"], "seeds": [1, 2]}
+    project = Project(tmp_path)
+    assert starting(project.plan(**keys), "  models") == []
+    plan = project.plan(**keys, methods=["full", "lora"], log_models=True)  # a hub has the backbone
+    assert starting(plan, "  models") == [
+        "  models       those that are kept are also logged to MLflow (log_models): at most 835.3 MiB, and "
+        "small adapters"
+    ]
+    assert plan_json(plan)["logged_bytes"] == plan_json(plan)["weights"]["kept"]
+
+
 @pytest.mark.parametrize("keys", [{"keep_weights": "adapters"}, {"methods": ["lora"]}])
 def test_a_sweep_without_whole_models_says_nothing_of_them(tmp_path: Path, keys: dict[str, Any]) -> None:
     assert plan_json(Project(tmp_path).plan(**keys))["weights"] is None

@@ -31,7 +31,12 @@ def facts(root: Path, kind: TaskKind = TaskKind.NER, **backbone: Any) -> CardFac
     trials = list(builder.ledger.trials())
     chosen = choose(build_report(sweep, trials), trials, None, None, "best")
     answer = ExportAnswer(
-        layout=WeightsLayout.ADAPTER, has_base=False, differs=1e-7, rows=8, snippet="import torch\n"
+        layout=WeightsLayout.ADAPTER,
+        has_base=False,
+        differs=1e-7,
+        rows=8,
+        snippet="import torch\n",
+        mlflow_code="import mlflow\n",
     )
     exported = Exported(
         frontier_version="0.1.0",
