@@ -20,7 +20,7 @@ from orchestrator.contracts.readers import HoldOut, MimicNotesReader
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
-from workers.data import Faults, Text, read_split
+from workers.data import Faults, Text, read_corpus, read_split
 
 MARKER = "Zzpatientword"
 FIXTURES = Path(__file__).parent / "fixtures" / "mimic_outcomes"
@@ -357,6 +357,37 @@ def test_a_bad_row_is_an_error_at_its_line_or_left_out_and_counted(
     found, _, skipped = read(tmp_path, task(on_bad_record="skip"))
     assert found == [(RENDERED, "0")]
     assert skipped == 1
+
+
+def test_all_malformed_rows_of_the_tables_are_named_at_once(tmp_path: Path) -> None:
+    dates = [{"HADM_ID": "100", "CHARTDATE": MARKER, "TEXT": "one line"}] * 12
+    flags = [{"HADM_ID": str(101 + n), "HOSPITAL_EXPIRE_FLAG": MARKER} for n in range(2)]
+    codes = table([DIAGNOSIS, DIAGNOSIS | {"HADM_ID": MARKER}])
+    groups = "icd9_code,group\n0389,Infection\n"
+    write(tmp_path, events(*dates), admissions({}, *flags), DIAGNOSES_ICD=codes, groups=groups)
+    with pytest.raises(DataError) as caught:
+        read_corpus(task("diagnosis-group", reader={"hold_out": {"test": 0.5}}), tmp_path)
+    fix = "    -> correct the row, or set `on_bad_record: skip`"
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path / 'ADMISSIONS.csv'}, lines 3 and 4: HOSPITAL_EXPIRE_FLAG is not 0 or 1",
+        fix,
+        f"{tmp_path / 'DIAGNOSES_ICD.csv'}, line 3: HADM_ID is not a number",
+        fix,
+        f"{tmp_path / 'NOTEEVENTS.csv'}, lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more: CHARTDATE is not a "
+        "date (2101-02-03)",
+        fix,
+    ]
+    assert MARKER not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+def test_all_malformed_rows_of_the_groups_are_named_at_once(tmp_path: Path) -> None:
+    groups = f"icd9_code,group\n0389,Infection\n,{MARKER}\nV10,\n0389,{MARKER}\n"
+    write(tmp_path, events(), DIAGNOSES_ICD=table([DIAGNOSIS]), groups=groups)
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, task("diagnosis-group", on_bad_record="skip"))
+    assert "lines 3 and 4: no code, or no group" in str(caught.value)
+    assert "line 5: another group than in an earlier row" in str(caught.value)
+    assert MARKER not in f"{caught.value!r} {caught.value.__context__!r}"
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,10 @@ def read_mimic(
     key = reader.model_dump_json(), tuple(names), root, stamps, faults.on_bad_record
     corpus = None if corpora is None else corpora.get(key)
     if corpus is None:
-        corpus = _corpus(reader, names, root, faults.on_bad_record)
+        corpus = _corpus(reader, names, root, faults.of_other_splits())
         if corpora is not None:
             corpora[key] = corpus
+    faults.errors |= corpus.faults.errors  # they may have been found in reading another split
     if selected(NO_ID):
         faults.kinds.update(corpus.faults.kinds)
     for (reason, patient), count in corpus.left_out.items():
@@ -97,10 +98,8 @@ def read_mimic(
     return (example for patient, example in corpus.examples if selected(patient))
 
 
-def _corpus(
-    reader: MimicNotesReader, names: Sequence[str], root: Path, on_bad_record: Literal["error", "skip"]
-) -> _Corpus:
-    faults, left_out = Faults(on_bad_record), LeftOut()
+def _corpus(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> _Corpus:
+    left_out = LeftOut()
     notes = _table(names, root, "NOTEEVENTS")
     admissions = read_admissions(_table(names, root, "ADMISSIONS"), faults)
     outcomes = _outcomes(reader, names, root, admissions, faults, left_out)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.contracts.sameness import Identity, id_key, text_key
 from orchestrator.errors import DataError
-from workers.data.faults import Faults
+from workers.data.faults import Faults, refuse
 from workers.data.files import is_unicode
 from workers.data.readers.delimited import stream_rows
 
@@ -88,17 +88,18 @@ def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
 
 def read_groups(path: Path) -> dict[str, str]:
     """Return the group of each ICD-9 code, without dots. Every problem is an error, even if the task skips
-    bad records."""
+    bad records. Raises DataError with all of them."""
     groups: dict[str, str] = {}
-    faults = Faults("error")
+    faults = Faults("error", together=True)
     for line, row in _rows(path, ("ICD9_CODE", "GROUP"), faults):
         code, group = _code(row["ICD9_CODE"]), row["GROUP"].strip()
         if not is_unicode(group):
             _bad(path, line, "GROUP is not UTF-8 text", faults)
-        if not code or not 0 < len(group) <= _LONGEST_GROUP:
+        elif not code or not 0 < len(group) <= _LONGEST_GROUP:
             _bad(path, line, f"no code, or no group of at most {_LONGEST_GROUP} characters", faults)
-        if groups.setdefault(code, group) != group:
+        elif groups.setdefault(code, group) != group:
             _bad(path, line, "another group than in an earlier row with the same code", faults)
+    refuse([faults])
     return groups
 
 
