@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from orchestrator.contracts.hub import RepositoryName
 from orchestrator.contracts.record import ProblemError, Record, raise_problems
@@ -135,19 +135,24 @@ class I2b2XmlReader(Record):
 
 
 class MimicNotesReader(Record):
-    """MIMIC-III as distributed: NOTEEVENTS, ADMISSIONS and, for triage, DIAGNOSES_ICD, as .csv or .csv.gz.
+    """MIMIC-III as distributed: NOTEEVENTS, ADMISSIONS and, for codes, DIAGNOSES_ICD (and PROCEDURES_ICD), as
+    .csv or .csv.gz.
 
-    Discharge summaries cut to what is known at admission (van Aken et al. 2021). Only `files[train]` is
-    given, in any order; patients fall into the splits by `hold_out`.
+    Discharge summaries cut to what is known at admission (van Aken et al. 2021), whole for discharge codes.
+    Only `files[train]` is given, in any order; patients fall into the splits by `hold_out`. The length of
+    stay is one of four classes, or the days of a regression task.
     """
 
     format: Literal["mimic-notes"] = Field("mimic-notes", description=_FORMAT)
     files: Files = Field(description=_FILES)
-    outcome: Literal["mortality", "length-of-stay", "diagnosis-group"] = Field(
-        description="what is predicted at admission"
+    outcome: Literal["mortality", "length-of-stay", "diagnosis-group", "discharge-codes"] = Field(
+        description="what is predicted: at admission, or the ICD-9 codes of a whole discharge summary"
     )
     groups: DataPath | None = Field(
         None, description="diagnosis-group: a CSV of yours with the columns icd9_code and group"
+    )
+    codes: PositiveInt | None = Field(
+        None, description="discharge-codes: so many codes count, the most frequent ones"
     )
     hold_out: HoldOut = Field(HoldOut(dev=0.1, test=0.2), description="the shares of patients, by their id")
 

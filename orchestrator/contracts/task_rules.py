@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from orchestrator.contracts.task import TaskSpec
 
 _TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION, TaskKind.MULTILABEL, TaskKind.REGRESSION)
+_OF_MIMIC = {  # outcome of a mimic-notes reader -> the kinds of task it is for
+    "mortality": (TaskKind.CLASSIFICATION,),
+    "length-of-stay": (TaskKind.CLASSIFICATION, TaskKind.REGRESSION),
+    "diagnosis-group": (TaskKind.CLASSIFICATION,),
+    "discharge-codes": (TaskKind.MULTILABEL,),
+}
+_MIMIC_TABLES = {
+    "diagnosis-group": ("DIAGNOSES_ICD",),
+    "discharge-codes": ("DIAGNOSES_ICD", "PROCEDURES_ICD"),
+}
 _HAS_COLUMNS = ("arrow", "csv", "hub", "jsonl", "parquet")
 _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds of task it gives examples for
     "arrow": tuple(TaskKind),
@@ -31,7 +41,7 @@ _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds o
     "i2b2-2010": (TaskKind.NER, TaskKind.RELATION),
     "i2b2-xml": (TaskKind.NER,),
     "jsonl": _TEXTS,
-    "mimic-notes": (TaskKind.CLASSIFICATION,),
+    "mimic-notes": (TaskKind.CLASSIFICATION, TaskKind.MULTILABEL, TaskKind.REGRESSION),
     "parquet": tuple(TaskKind),
     "pubtator": (TaskKind.NER, TaskKind.RELATION),
 }
@@ -173,6 +183,10 @@ def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
         yield from _pairs(key, reader)
     elif reader.format in ("arrow", "csv", "hub", "jsonl", "parquet"):
         yield from _label_column(task, key, reader)
+    elif reader.format == "mimic-notes" and task.kind not in _OF_MIMIC[reader.outcome]:
+        fitting = ", ".join(outcome for outcome, kinds in _OF_MIMIC.items() if task.kind in kinds)
+        problem = f"{reader.outcome} gives no {task.kind} examples"
+        yield Problem.of_key(f"{key}.outcome", problem, f"for {task.kind} tasks use one of: {fitting}")
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
         yield Problem.of_key(f"{key}.separator", problem, "remove it, or set format: csv")
@@ -229,7 +243,12 @@ def _pairs(key: str, reader: PubtatorReader) -> Iterator[Problem]:
 
 def mimic_problems(reader: MimicNotesReader) -> Iterator[Problem]:
     """Tables that the outcome is read from."""
-    grouped = reader.outcome == "diagnosis-group"
+    grouped, coded = reader.outcome == "diagnosis-group", reader.outcome == "discharge-codes"
+    if coded != (reader.codes is not None):
+        problem = (
+            "is missing: how many codes count" if coded else f"belongs to discharge-codes, got {reader.codes}"
+        )
+        yield Problem.of_key("codes", problem, "set codes: 50, as is usual" if coded else "remove it")
     if grouped and reader.groups is None:
         problem = "is missing: outcome diagnosis-group has none of its own, and none was published"
         yield Problem.of_key("groups", problem, "name a CSV with the columns icd9_code and group")
@@ -237,7 +256,7 @@ def mimic_problems(reader: MimicNotesReader) -> Iterator[Problem]:
         problem = f"belongs to outcome: diagnosis-group, got {reader.groups!r} with outcome: {reader.outcome}"
         yield Problem.of_key("groups", problem, "remove it")
     tables = [_table_of(name) for name in reader.files.get(Split.TRAIN, ())]
-    needed = ("NOTEEVENTS", "ADMISSIONS", *(("DIAGNOSES_ICD",) if grouped else ()))
+    needed = ("NOTEEVENTS", "ADMISSIONS", *_MIMIC_TABLES.get(reader.outcome, ()))
     if wrong := [table for table in needed if tables.count(table) != 1]:
         problem = f"{', '.join(wrong)} should stand there once each, got {', '.join(tables) or 'nothing'}"
         yield Problem.of_key(

@@ -133,8 +133,8 @@ def _read(
             yield from concept_sentences(names, root, task.labels, faults, selected)
         case TaskKind.RELATION, I2b2ConceptReader():
             yield from concept_pairs(names, root, task.labels, str(task.negative_label), faults, selected)
-        case TaskKind.CLASSIFICATION, MimicNotesReader() as notes:
-            yield from read_mimic(notes, names, root, task.labels, faults, selected)
+        case kind, MimicNotesReader() as notes:
+            yield from read_mimic(notes, kind, names, root, task.labels, faults, selected)
         case _:
             for name in names:
                 yield from _read_file(task, name, root / name, faults, selected)
@@ -169,8 +169,8 @@ def _read_file(
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
                 "ner reads conll, pubtator, i2b2-2010, i2b2-xml, arrow, parquet or hub; classification csv, "
-                "jsonl, mimic-notes, arrow, parquet or hub; multilabel and regression csv, jsonl, arrow, "
-                "parquet or hub; relation csv, jsonl, arrow, parquet, hub, i2b2-2010, "
+                "jsonl, mimic-notes, arrow, parquet or hub, as do multilabel and regression; "
+                "relation csv, jsonl, arrow, parquet, hub, i2b2-2010, "
                 "or pubtator with `relation` and exactly two `entity_types`",
             )
 

@@ -31,7 +31,7 @@ def files_of(
             yield from concept_files(task, names, numbered, split is not Split.TRAIN and len(names) == 2)
         case TaskKind.NER, I2b2XmlReader() as xml:
             yield from xml_files(xml, names, numbered, naming.label)
-        case TaskKind.CLASSIFICATION, MimicNotesReader() as mimic:
+        case _, MimicNotesReader() as mimic:
             yield from mimic_files(task, mimic, names, numbered)
         case _, ArrowReader() as arrow:
             yield from arrow_files(task, arrow, names, numbered, naming)
@@ -60,8 +60,8 @@ def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
                         "reader",
                         f"invented notes have no {reader.format} layout for a {kind} task with these keys",
                         "read ner from conll, pubtator, i2b2-2010, i2b2-xml, arrow or parquet, relation from "
-                        "pubtator, i2b2-2010, arrow, parquet, csv or jsonl, classification from the last "
-                        "four or mimic-notes",
+                        "pubtator, i2b2-2010, arrow, parquet, csv or jsonl, classification, multilabel and "
+                        "regression from the last four or mimic-notes",
                     )
                 ]
             )

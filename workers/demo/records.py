@@ -93,6 +93,7 @@ def mimic_files(
             ["HADM_ID", "SUBJECT_ID", "ADMISSION_TYPE", "ADMITTIME", "DISCHTIME", "HOSPITAL_EXPIRE_FLAG"]
         ],
         "DIAGNOSES_ICD": [["HADM_ID", "SUBJECT_ID", "SEQ_NUM", "ICD9_CODE"]],
+        "PROCEDURES_ICD": [["HADM_ID", "SUBJECT_ID", "SEQ_NUM", "ICD9_CODE"]],
     }
     for number, note in numbered:
         part = part_of(str(number), reader.hold_out)
@@ -106,6 +107,8 @@ def mimic_files(
         times = ["2101-03-01 08:00:00", f"{day} 07:00:00"]
         tables["ADMISSIONS"].append([*identifiers, "EMERGENCY", *times, died])
         tables["DIAGNOSES_ICD"].append([*identifiers, "1", f"9{label_index:02d}"])
+        if label_index:  # a second code
+            tables["PROCEDURES_ICD"].append([*identifiers, "1", f"8{label_index:03d}"])
     for name in names:
         first, *rows = tables[Path(name).name.upper().split(".")[0]]
         yield name, "", _csv(first, rows)

@@ -54,7 +54,7 @@ def test_tasks_over_corpora_under_an_agreement_are_marked_as_sensitive(catalogue
     agreements = ("data use agreement", "Credentialed")
     agreed = {name for name, spec in specs.items() if any(word in str(spec.licence) for word in agreements)}
     assert {name for name, spec in specs.items() if spec.data is Sensitivity.SENSITIVE} == agreed
-    assert len(agreed) == 8
+    assert len(agreed) == 10
     assert {name for name, spec in specs.items() if spec.corpus is not None} == agreed
 
 

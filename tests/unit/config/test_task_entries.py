@@ -22,6 +22,12 @@ MIMIC = {
     "groups": "groups.csv",
     "files": {"train": ["x/NOTEEVENTS.csv.gz", "ADMISSIONS.csv", "diagnoses_icd.csv"]},
 }
+CODES = {
+    "format": "mimic-notes",
+    "outcome": "discharge-codes",
+    "codes": 50,
+    "files": {"train": ["NOTEEVENTS.csv", "ADMISSIONS.csv", "DIAGNOSES_ICD.csv", "PROCEDURES_ICD.csv"]},
+}
 GOOD = {"title": "T", "kind": "classification", "domain": "clinical", "metric": "macro_f1", "reader": CSV}
 RELATION = GOOD | {"kind": "relation", "metric": "positive_micro_f1", "negative_label": "none"}
 NER = GOOD | {"kind": "ner", "metric": "entity_f1"}
@@ -47,6 +53,22 @@ def test_a_whole_task_is_taken(tmp_path: Path, spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spec", "key", "words"),
     [
+        (
+            GOOD | {"reader": CODES},
+            "reader.outcome",
+            "discharge-codes gives no classification examples; for classification tasks use one of",
+        ),
+        (
+            GOOD | {"kind": "multilabel", "metric": "micro_f1", "reader": {**CODES, "codes": None}},
+            "reader.codes",
+            "set codes: 50",
+        ),
+        (GOOD | {"reader": MIMIC | {"codes": 50}}, "reader.codes", "belongs to discharge-codes, got 50"),
+        (
+            GOOD | {"kind": "multilabel", "metric": "micro_f1", "reader": CODES | {"files": MIMIC["files"]}},
+            "reader.files.train",
+            "PROCEDURES_ICD",
+        ),
         (
             GOOD | {"reader": CSV | {"files": {k: PARTS[k] for k in ("train", "dev")}}},
             "reader.files.test",

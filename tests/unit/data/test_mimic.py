@@ -21,6 +21,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, read_corpus, read_split
+from workers.data.examples import MultilabelText, RegressionText, labels_of
 
 MARKER = "Zzpatientword"
 FIXTURES = Path(__file__).parent / "fixtures" / "mimic_outcomes"
@@ -87,17 +88,16 @@ def events(*changes: Mapping[str, str]) -> Rows:
 
 
 def task(outcome: str = "mortality", **values: Any) -> TaskSpec:
-    names = ("NOTEEVENTS.csv", "ADMISSIONS.csv", "DIAGNOSES_ICD.csv")
-    reader = {"files": {"train": names[: 3 if outcome == "diagnosis-group" else 2]}, "outcome": outcome}
+    names = ("NOTEEVENTS.csv", "ADMISSIONS.csv", "DIAGNOSES_ICD.csv", "PROCEDURES_ICD.csv")
+    used = {"diagnosis-group": 3, "discharge-codes": 4}.get(outcome, 2)
+    reader: dict[str, Any] = {"files": {"train": names[:used]}, "outcome": outcome}
     reader |= {"groups": "groups.csv"} if outcome == "diagnosis-group" else {}
     return TaskSpec(
         name="mimic",
         title="MIMIC",
-        kind=TaskKind.CLASSIFICATION,
         domain="clinical",
         reader=MimicNotesReader.model_validate(reader | values.pop("reader", {})),
-        metric=MetricName.MACRO_F1,
-        **values,
+        **{"kind": TaskKind.CLASSIFICATION, "metric": MetricName.MACRO_F1} | values,
     )
 
 
@@ -217,6 +217,46 @@ def test_length_of_stay_in_four_classes_without_deaths(
     found, aside, _ = read(tmp_path, task("length-of-stay"))
     assert [got for _, got in found] == ([label] if label else [])
     assert sum(aside.values()) == (label is None)
+
+
+def test_length_of_stay_in_days_is_a_number(tmp_path: Path) -> None:
+    write(tmp_path, events(), admissions({"DISCHTIME": "2101-01-04 22:00:00"}))
+    spec = task("length-of-stay", kind=TaskKind.REGRESSION, metric=MetricName.MAE)
+    [example] = [e for split in Split for e in found(spec, split, tmp_path)]
+    assert isinstance(example, RegressionText)
+    assert (example.text, example.value, example.group) == (RENDERED, 3.5, "10")
+
+
+def test_discharge_codes_are_the_most_frequent_ones_of_a_whole_summary(tmp_path: Path) -> None:
+    ids = [str(100 + n) for n in range(4)]
+    admitted = admissions(*({"HADM_ID": i, "SUBJECT_ID": i, "ADMISSION_TYPE": "NEWBORN"} for i in ids))
+    notes = events(*({"HADM_ID": i, "TEXT": f"{NOTE}{i}"} for i in ids))
+    diagnoses = [("100", "4019"), ("100", "E8497"), ("100", ""), ("101", "4019")]
+    diagnoses += [("102", "V10"), ("103", "0389")]
+    procedures = [("100", "3893"), ("101", "3893"), ("102", "3893")]
+
+    def codes(rows: list[tuple[str, str]]) -> str:
+        return table([{"HADM_ID": i, "SEQ_NUM": "1", "ICD9_CODE": code} for i, code in rows])
+
+    write(tmp_path, notes, admitted, DIAGNOSES_ICD=codes(diagnoses), PROCEDURES_ICD=codes(procedures))
+    spec = task("discharge-codes", kind=TaskKind.MULTILABEL, metric=MetricName.MICRO_F1, reader={"codes": 3})
+    read = sorted((e for split in Split for e in found(spec, split, tmp_path)), key=lambda e: e.document)
+    assert all(isinstance(e, MultilabelText) and e.text.startswith("Admission Date") for e in read)
+    # 38.93 is on three, 401.9 on two, and of those on one 038.9 comes first.
+    assert [labels_of(e) for e in read] == [["38.93", "401.9"], ["38.93", "401.9"], ["38.93"], ["038.9"]]
+    write(tmp_path, notes, admitted, DIAGNOSES_ICD=codes([("100", MARKER)]), PROCEDURES_ICD=codes(procedures))
+    with pytest.raises(DataError, match="line 2: ICD9_CODE is no ICD-9 code") as caught:
+        read_corpus(spec, tmp_path)
+    assert MARKER not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+def found(spec: TaskSpec, split: Split, root: Path) -> list[Any]:
+    try:
+        return list(read_split(spec, split, root))
+    except DataError as error:
+        if "no example" not in str(error):
+            raise
+        return []
 
 
 def test_groups_of_primary_diagnoses_are_the_users_own(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.config.catalogue import load_catalogue
 from orchestrator.contracts.task import MadeNotes
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data import inspect_task, label_set, read_split, splits_of
 from workers.demo.corpora import write_task
 
@@ -43,5 +43,5 @@ def test_every_task_of_the_catalogue_has_invented_data_that_it_reads(name: str, 
     for split in splits_of(task):
         examples = read_split(task, split, tmp_path)
         assert examples
-        if split is Split.TRAIN:
+        if split is Split.TRAIN and task.kind is not TaskKind.REGRESSION:
             assert len(label_set(task, examples)) > 1

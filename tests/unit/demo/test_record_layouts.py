@@ -12,6 +12,7 @@ from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import MadeNotes, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data import Text, class_counts, label_set, read_split
+from workers.data.examples import RegressionText
 from workers.demo.corpora import write_task
 
 CATALOGUE = Path(__file__).parents[3] / "configs" / "tasks"
@@ -50,6 +51,21 @@ def test_every_split_of_a_catalogued_layout_holds_every_label(tmp_path: Path, ta
         assert len(examples) == size
         assert class_counts(examples).keys() == set(task.labels or ())
     assert label_set(task, read_split(task, Split.TRAIN, tmp_path)) == task.labels
+
+
+@pytest.mark.parametrize("name", ["mimic-codes", "mimic-stay-days"])
+def test_every_split_of_the_catalogues_other_kinds_can_be_read(tmp_path: Path, name: str) -> None:
+    spec = TaskSpec.model_validate(yaml.safe_load((CATALOGUE / f"{name}.yaml").read_text()) | {"name": name})
+    for number, reader in enumerate((spec.reader, *spec.layouts)):
+        task = spec.model_copy(update={"reader": reader, "layouts": (), "made": SMALL})
+        root = tmp_path / str(number)
+        write_task(task, root)
+        examples = [example for split in Split for example in read_split(task, split, root)]
+        assert len(examples) == SMALL.train + SMALL.dev + SMALL.test
+        if spec.kind is TaskKind.REGRESSION:
+            assert len({e.value for e in examples if isinstance(e, RegressionText)}) > 1
+        else:
+            assert len(label_set(task, read_split(task, Split.TRAIN, root))) > 1
 
 
 @pytest.mark.parametrize(

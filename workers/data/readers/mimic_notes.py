@@ -1,4 +1,5 @@
-"""MIMIC-III outcomes from its raw tables (van Aken et al. 2021): what is known at admission, and the outcome.
+"""Texts of MIMIC-III with their outcomes, from its raw tables: what is known at admission (van Aken et al.
+2021), or whole discharge summaries (Mullenbach et al. 2018).
 
 NOTEEVENTS is read as a stream; what stays in memory while it is read are the discharge summaries, which take
 about their size on disk (6,000 of 9.6 kB took 63 MB).
@@ -6,36 +7,35 @@ about their size on disk (6,000 of 9.6 kB took 63 MB).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from orchestrator.contracts.readers import MimicNotesReader
 from orchestrator.contracts.sameness import NO_ID, Identity
-from orchestrator.contracts.vocabulary import Unit
-from orchestrator.errors import ConfigError, DataError, Problem
-from workers.data.examples import Text
+from orchestrator.contracts.vocabulary import TaskKind, Unit
+from workers.data.examples import MultilabelText, RegressionText, Text
 from workers.data.faults import Faults
 from workers.data.holdout import Selector
+from workers.data.readers.mimic_outcomes import (
+    LeftOut,
+    Outcome,
+    check_groups,
+    discharge_codes,
+    outcomes_at_admission,
+    table_of,
+)
 from workers.data.readers.mimic_sections import cut_sections, hide_death, render_sections
 from workers.data.readers.mimic_tables import (
     Admission,
     Summary,
     read_admissions,
-    read_groups,
-    read_primary_codes,
     read_summaries,
 )
-
-_STAYS = (timedelta(days=3), timedelta(days=7), timedelta(days=14))  # the longest of classes 0, 1 and 2
-
-
-LeftOut = Counter[tuple[str, Identity]]  # (reason, patient; NO_ID if unknown)
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +46,7 @@ class _Corpus:
 
 
 # The key has the sizes and modification times of the files, which distinguish them from earlier versions.
-_Key = tuple[str, tuple[str, ...], Path, tuple[tuple[int, int], ...], Literal["error", "skip"]]
+_Key = tuple[str, TaskKind, tuple[str, ...], Path, tuple[tuple[int, int], ...], Literal["error", "skip"]]
 _corpora: ContextVar[dict[_Key, _Corpus] | None] = ContextVar("corpora", default=None)
 
 
@@ -63,6 +63,7 @@ def tables_read_once() -> Iterator[None]:
 
 def read_mimic(
     reader: MimicNotesReader,
+    kind: TaskKind,
     names: Sequence[str],
     root: Path,
     labels: Collection[str] | None,
@@ -76,14 +77,14 @@ def read_mimic(
     ConfigError.
     """
     if reader.groups is not None and labels is not None:
-        _check_groups(root / reader.groups, labels)
+        check_groups(root / reader.groups, labels)
     paths = [root / name for name in (*names, *filter(None, [reader.groups]))]
     stamps = tuple((s.st_size, s.st_mtime_ns) for s in (p.stat() for p in paths if p.is_file()))
     corpora = _corpora.get()
-    key = reader.model_dump_json(), tuple(names), root, stamps, faults.on_bad_record
+    key = reader.model_dump_json(), kind, tuple(names), root, stamps, faults.on_bad_record
     corpus = None if corpora is None else corpora.get(key)
     if corpus is None:
-        corpus = _corpus(reader, names, root, faults.of_other_splits())
+        corpus = _corpus(reader, kind, names, root, faults.of_other_splits())
         if corpora is not None:
             corpora[key] = corpus
     faults.errors |= corpus.faults.errors  # they may have been found in reading another split
@@ -98,94 +99,36 @@ def read_mimic(
     return (example for patient, example in corpus.examples if selected(patient))
 
 
-def _corpus(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> _Corpus:
+def _corpus(
+    reader: MimicNotesReader, kind: TaskKind, names: Sequence[str], root: Path, faults: Faults
+) -> _Corpus:
     left_out = LeftOut()
-    notes = _table(names, root, "NOTEEVENTS")
-    admissions = read_admissions(_table(names, root, "ADMISSIONS"), faults)
-    outcomes = _outcomes(reader, names, root, admissions, faults, left_out)
-    newborn = {identity for identity, admission in admissions.items() if admission.newborn}
-    texts = _texts(read_summaries(notes, faults, newborn), admissions, left_out)
+    notes = table_of(names, root, "NOTEEVENTS")
+    admissions = read_admissions(table_of(names, root, "ADMISSIONS"), faults)
+    outcomes: Mapping[str, Outcome]
+    if reader.outcome == "discharge-codes":
+        outcomes, unread = discharge_codes(reader, names, root, admissions, faults, left_out), set[str]()
+    else:
+        outcomes = outcomes_at_admission(reader, kind, names, root, admissions, faults, left_out)
+        unread = {identity for identity, admission in admissions.items() if admission.newborn}
+    texts = _texts(read_summaries(notes, faults, unread), admissions, left_out)
     examples = []
-    for number, (identity, label) in enumerate(outcomes.items(), start=1):
+    for number, (identity, outcome) in enumerate(outcomes.items(), start=1):
         patient = admissions[identity].patient
-        text, reason = _known_at_admission(texts.pop(identity, []), reader.outcome)
+        text, reason = _text(texts.pop(identity, []), reader.outcome)
         if text is None:
             left_out[reason, patient] += 1
         else:
-            example = Text(text, None, label, f"admission#{number}", patient, Unit.PATIENT)
-            examples.append((patient, example))
+            examples.append((patient, _example(text, outcome, f"admission#{number}", patient)))
     return _Corpus(examples, faults, left_out)
 
 
-def _table(names: Sequence[str], root: Path, table: str) -> Path:
-    matches = [name for name in names if Path(name).name.upper().split(".")[0] == table]
-    if len(matches) != 1:
-        problem = f"among its {len(names)} names, {len(matches)} are {table}.csv or {table}.csv.gz"
-        raise _mistake(
-            "files.train", problem, "name NOTEEVENTS, ADMISSIONS and for groups DIAGNOSES_ICD there"
-        )
-    return root / matches[0]
-
-
-def _mistake(key: str, problem: str, fix: str) -> ConfigError:
-    return ConfigError([Problem("a mimic-notes task", f"reader.{key}", problem, fix)])
-
-
-def _outcomes(
-    reader: MimicNotesReader,
-    names: Sequence[str],
-    root: Path,
-    admissions: Mapping[str, Admission],
-    faults: Faults,
-    left_out: LeftOut,
-) -> dict[str, str]:
-    """Return the label of each admission that has one, in the order of their ids."""
-    grouped = _groups(reader, names, root, faults) if reader.outcome == "diagnosis-group" else {}
-    outcomes: dict[str, str] = {}
-    for identity, admission in sorted(admissions.items(), key=lambda item: int(item[0])):
-        if admission.newborn:
-            left_out["newborn admissions", admission.patient] += 1
-        elif reader.outcome == "mortality":
-            outcomes[identity] = str(int(admission.died))
-        elif reader.outcome == "diagnosis-group":
-            if identity in grouped:
-                outcomes[identity] = grouped[identity]
-            else:
-                left_out["admissions whose primary diagnosis is in no group", admission.patient] += 1
-        elif admission.died:
-            left_out["admissions that ended in death", admission.patient] += 1
-        elif admission.stay is None:
-            left_out["admissions that end before they begin", admission.patient] += 1
-        else:
-            outcomes[identity] = str(sum(admission.stay > longest for longest in _STAYS))
-    return outcomes
-
-
-def _check_groups(path: Path, labels: Collection[str]) -> None:
-    """Raise DataError, before the large tables are read, if a group is not a label of the task."""
-    groups = set(read_groups(path).values())
-    if foreign := len(groups - set(labels)):
-        problem = f"{foreign} of its {len(groups)} groups are not among `labels` of the task"
-        fix = (
-            f"name them {', '.join(labels)}; or, for groups of other names, copy the task to a name of its "
-            "own and leave its `labels` out"
-        )
-        raise DataError(str(path), None, problem, fix)
-
-
-def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> dict[str, str]:
-    """Return the group of the primary diagnosis of each admission."""
-    if reader.groups is None:
-        problem = "a diagnosis-group task has none, and there is no published one"
-        raise _mistake("groups", problem, "name a CSV with the columns icd9_code and group")
-    groups = read_groups(root / reader.groups)
-    codes = read_primary_codes(_table(names, root, "DIAGNOSES_ICD"), faults)
-    grouped = {identity: groups[code] for identity, code in codes.items() if code in groups}
-    if not grouped:
-        message = "none of its codes is a primary diagnosis"
-        fix = "write ICD-9 codes with all their digits, leading zeros included"
-        raise DataError(str(root / reader.groups), None, message, fix)
-    return grouped
+def _example(text: str, outcome: Outcome, document: str, patient: Identity) -> Text:
+    if isinstance(outcome, float):
+        return RegressionText(text, None, "", document, patient, Unit.PATIENT, value=outcome)
+    if isinstance(outcome, tuple):
+        return MultilabelText(text, None, "", document, patient, Unit.PATIENT, labels=outcome)
+    return Text(text, None, outcome, document, patient, Unit.PATIENT)
 
 
 def _texts(
@@ -217,11 +160,14 @@ def _texts(
     return by_admission
 
 
-def _known_at_admission(summaries: Sequence[Summary], outcome: str) -> tuple[str | None, str]:
-    """Return the text, or None and the reason why there is none."""
+def _text(summaries: Sequence[Summary], outcome: str) -> tuple[str | None, str]:
+    """Return the text that is read for the outcome, or None and the reason why there is none."""
     if not any(summary.report for summary in summaries):
         return None, "admissions without a discharge summary that is no addendum"
-    texts = cut_sections("\n\n".join(summary.text for summary in summaries))
+    joined = "\n\n".join(summary.text for summary in summaries)
+    if outcome == "discharge-codes":
+        return joined, ""
+    texts = cut_sections(joined)
     if texts is None:
         return None, "admissions without chief complaint, present illness and medical history"
     if outcome == "mortality":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from workers.data.files import is_unicode
 from workers.data.readers.delimited import stream_rows
 
 _ID = re.compile(r"[0-9]{1,12}")
+_CODE = re.compile(r"[EV]?[0-9]{2,5}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.DOTALL)
 _LONGEST_GROUP = 100  # characters; records contain labels
 _SUMMARY = "discharge summary"
@@ -84,6 +85,38 @@ def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
         else:
             codes[identity] = _code(row["ICD9_CODE"])
     return codes
+
+
+def read_codes(path: Path, written: Callable[[str], str], faults: Faults) -> dict[str, set[str]]:
+    """Return the ICD-9 codes of each admission, each as `written` gives it. MIMIC-III has rows without a
+    code, which count for nothing."""
+    codes: dict[str, set[str]] = {}
+    for line, row in _rows(path, ("HADM_ID", "ICD9_CODE"), faults):
+        code = _code(row["ICD9_CODE"])
+        if not code:
+            continue
+        identity = _identity(row["HADM_ID"])
+        if identity is None:
+            _bad(path, line, "HADM_ID is not a number", faults)
+        elif not _CODE.fullmatch(code):
+            _bad(path, line, "ICD9_CODE is no ICD-9 code", faults)
+        else:
+            codes.setdefault(identity, set()).add(written(code))
+    return codes
+
+
+def diagnosis_code(code: str) -> str:
+    """Return `038.9` for 0389: MIMIC-III omits the dot, which is after three signs, or four of an E code."""
+    return _dotted(code, 4 if code.startswith("E") else 3)
+
+
+def procedure_code(code: str) -> str:
+    """Return `38.93` for 3893: codes of procedures have the dot after two digits."""
+    return _dotted(code, 2)
+
+
+def _dotted(code: str, before: int) -> str:
+    return f"{code[:before]}.{code[before:]}" if len(code) > before else code
 
 
 def read_groups(path: Path) -> dict[str, str]:
