@@ -23,6 +23,7 @@ from orchestrator.execution.launcher import (
 )
 
 _HOUR = 3600.0
+_LATE = 0.1  # share of the time so far that a trial beyond its forecast is taken to need still
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,17 @@ class Best:
 
 class Progress:
     """Counts, best quality by task, device-hours and time left of one run. Candidates of searches are counted
-    apart from trials: `tuning_ended` of `tuning_total`."""
+    apart from trials: `tuning_ended` of `tuning_total`. `places`: how many trials will run at once, as far as
+    that is known; the time left goes by it until a trial has finished."""
 
-    def __init__(self, trials: Iterable[PlannedTrial] = ()) -> None:
+    def __init__(self, trials: Iterable[PlannedTrial] = (), places: int = 1) -> None:
         self._planned = {trial.name: trial for trial in trials}
         self._done_before: int | None = None
         self._waiting = dict.fromkeys(self._planned)
         self._undrawn: tuple[float | None, ...] = ()  # forecast seconds of candidates yet to be drawn
         self._running: dict[str, float] = {}  # name -> since when
-        self._widest = 1  # most trials seen running at once
+        self._widest, self._places = 1, places  # most trials seen running at once, and expected to
+        self.has_begun = False  # whether a trial has started
         self._ended = dict.fromkeys(TrialState, 0)
         self._candidates_ended = 0
         self._device_seconds = 0.0  # of the attempts that ended
@@ -121,16 +124,26 @@ class Progress:
         left = [self._expected(self._planned[name].seconds_left) for name in self._waiting]
         left += [self._expected(forecast) for forecast in self._undrawn]
         for name, since in self._running.items():
-            expected = self._expected(self._planned[name].seconds_left)
-            left.append(None if expected is None else max(0.0, expected - ((self._now or since) - since)))
+            expected, took = self._expected(self._planned[name].seconds_left), (self._now or since) - since
+            left.append(None if expected is None else max(expected - took, _LATE * took))
         forecasts = [seconds for seconds in left if seconds is not None]
         if len(forecasts) < len(left):
             return None
-        return max(sum(forecasts) / self._widest, max(forecasts, default=0.0))
+        at_once = self._widest if self._durations else max(self._widest, self._places)
+        return max(sum(forecasts) / at_once, max(forecasts, default=0.0))
+
+    def _pace(self) -> float:
+        """Return actual over forecast seconds: of finished trials, and of running ones that are late."""
+        forecast, actual = self._forecast, self._actual
+        for name, since in self._running.items():
+            expected, took = self._planned[name].seconds_left, (self._now or since) - since
+            if expected and took > expected and name not in self._interrupted:
+                forecast, actual = forecast + expected, actual + took
+        return actual / forecast if forecast else 1.0
 
     def _expected(self, forecast: float | None) -> float | None:
         if forecast is not None:
-            return forecast * (self._actual / self._forecast if self._forecast else 1.0)
+            return forecast * self._pace()
         return sum(self._durations) / len(self._durations) if self._durations else None
 
     def update(self, event: LaunchEvent) -> None:
@@ -145,6 +158,7 @@ class Progress:
             return
         self._now = max(self._now or event.at, event.at)
         if isinstance(event, TrialStarted | TrialWentOn):
+            self.has_begun = True
             self._waiting.pop(event.name, None)
             self._lost.discard(event.name)
             self._running[event.name] = self._attempting[event.name] = event.at

@@ -32,7 +32,7 @@ from orchestrator.errors import InterruptedSweepError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
-from orchestrator.execution.run import RunSummary, run_sweep
+from orchestrator.execution.run import RunSummary, ahead, run_sweep
 from orchestrator.planning.budget import limits
 from orchestrator.report import Report, report_json
 from orchestrator.tracking import events
@@ -61,9 +61,10 @@ def run(
     plan, config = session.plan, session.sweep.config
     record = record_of(session, cluster)
     view = MlflowView(uri, record, RunsInStore(uri, session.ledger.directory))
-    progress = Progress()
+    progress = Progress(places=_places(session, cluster))
     doing = partial(events.doing, session.sweep.sweep_directory)
     with Display(console, progress, doing) as display, _told_how_to_go_on():
+        display.begin(ahead(plan))
         summary = run_sweep(
             plan,
             record,
@@ -89,6 +90,14 @@ def run(
     if summary.held:
         tell_left(replace(session).plan, console)
     return report_json(report), _verdict(len(plan.trials), summary, report, view)
+
+
+def _places(session: Session, cluster: ClusterChoice) -> int:
+    """Return how many trials will run at once, as far as this machine tells; 1 where it does not."""
+    config = session.sweep.config
+    if config.resources.gpus or cluster.address is not None:
+        return 1
+    return min(session.slots, config.concurrency or session.slots)
 
 
 def _verdict(trials: int, summary: RunSummary, report: Report, view: MlflowView) -> Verdict:

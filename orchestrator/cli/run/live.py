@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -10,11 +12,20 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.run.kept_text import kept_line, over_limit_line
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost, WeightsChosen
+from orchestrator.execution.clock import Clock, SystemClock
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    LaunchEvent,
+    RunPlanned,
+    TrialEnded,
+    TrialLost,
+    WeightsChosen,
+)
 from orchestrator.execution.progress import Best, Progress
 from orchestrator.units import duration
 
@@ -30,12 +41,15 @@ class Display:
         console: Console,
         progress: Progress,
         doing: Callable[[str], str | None] = lambda name: None,
+        clock: Clock | None = None,
     ) -> None:
         """`doing`: what a running trial does, None where that cannot be seen."""
         self._console, self._progress, self._doing = console, progress, doing
         self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+            Live(console=console, refresh_per_second=1, transient=True) if console.is_terminal else None
         )
+        self._clock, self._starting = clock or SystemClock(), ExitStack()
+        self._began: float | None = None  # when it was said what is ahead
         self._last_line: float | None = None
         self._told_dashboard = False
         self._over_limit: tuple[str, ...] = ()
@@ -48,11 +62,32 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._starting.close()
         if self._live:
             self._live.stop()
 
+    def begin(self, planned: RunPlanned) -> None:
+        """Show what is ahead. Until the launcher tells of the time, show how long it takes to start."""
+        self._progress.update(planned)
+        if not self._progress.waiting:
+            return
+        self._began = self._clock.now()
+        counts = self._counts()
+
+        def words(seconds: float) -> str:
+            return f"{counts}, {_starting(seconds)}"
+
+        if self._live:
+            began = self._began
+            self._live.update(_Now(lambda: words(self._clock.now() - began)), refresh=True)
+        else:
+            self._console.print(counts, highlight=False, soft_wrap=True)
+            self._starting.enter_context(heartbeat(self._console, words, self._clock, prefix=""))
+
     def update(self, event: LaunchEvent) -> None:
         self._progress.update(event)
+        if hasattr(event, "at"):
+            self._starting.close()
         self._tell_dashboard()
         if isinstance(event, WeightsChosen):
             self._tell_weights(event)
@@ -63,7 +98,7 @@ class Display:
                 f"{event.name}, attempt {event.outcome.attempt}, in {failure.phase}: {failure.message}",
                 highlight=False,
             )
-        if self._live:
+        if self._live and hasattr(event, "at"):
             self._live.update(self._picture(), refresh=True)
         else:
             self._line(event)
@@ -98,8 +133,14 @@ class Display:
         ):
             return
         self._last_line = at
-        parts = [self._counts(), *self._first(), *self._best()]
+        parts = [self._counts_and_start(), *self._first(), *self._best()]
         self._console.print("  ".join(parts), highlight=False, soft_wrap=True)
+
+    def _counts_and_start(self) -> str:
+        """Return the counts; before the first trial has started, also how long that takes."""
+        if self._progress.has_begun or self._began is None:
+            return self._counts()
+        return f"{self._counts()}, {_starting(self._clock.now() - self._began)}"
 
     def _counts(self) -> str:
         p = self._progress
@@ -135,12 +176,28 @@ class Display:
         for task, leader in sorted(p.best.items()):
             best.add_row(_highest(task, leader), f"{_read(leader):.3f}", styled(leader.trial, "dim"))
         running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
+        bar = Table.grid()  # ends the line, which a bar alone does not
+        bar.add_row(ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60))
         return Group(
-            ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60),
-            styled(self._counts()),
+            bar,
+            styled(self._counts_and_start()),
             *running,
             best,
         )
+
+
+@dataclass(frozen=True)
+class _Now:
+    """A line that is written again each time that the terminal refreshes."""
+
+    words: Callable[[], str]
+
+    def __rich__(self) -> RenderableType:
+        return styled(self.words())
+
+
+def _starting(seconds: float) -> str:
+    return f"and the start, which has taken {duration(seconds)} so far"
 
 
 def closing_line(progress: Progress) -> str:

@@ -11,9 +11,11 @@ from rich.console import Console
 from orchestrator.cli.run.live import Display
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import (
     DashboardReady,
     RunPlanned,
+    Tick,
     TrialEnded,
     TrialLost,
     TrialOrder,
@@ -52,6 +54,34 @@ def test_a_lost_node_is_told_at_once_and_its_trial_waits() -> None:
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "0/1 done, 1 running, 0.000 core-hours\n" in printed
     assert "0/1 done, 0 running, 1 waiting for another node, 0.000 core-hours\n" in printed
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_ahead_is_shown_at_once_and_how_long_the_start_takes(terminal: bool) -> None:
+    console, clock = Console(file=io.StringIO(), force_terminal=terminal, width=160), VirtualClock(0.0)
+    orders = [make_trial(task) for task in "ab"]
+    ahead = tuple(planned(order).model_copy(update={"forecast_seconds": 25.0}) for order in orders)
+
+    def printed() -> str:
+        return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+    with Display(console, Progress(), clock=clock) as display:
+        display.begin(RunPlanned(ahead))
+        assert "0/2 done, 0 running, 0.000 core-hours, about 50 s left" in printed()
+        display.update(RunPlanned(ahead))
+        clock.advance_to(22.0)
+        display.update(Tick(22.0))
+        assert "about 50 s left, and the start, which has taken 22 s so far" in printed()
+        display.update(TrialStarted(orders[0].name, 30.0, "here"))
+        display.update(Tick(40.0))
+        assert "about 40 s left\n" in printed()
+
+
+def test_nothing_is_shown_where_nothing_is_ahead() -> None:
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with Display(console, Progress()) as display:
+        display.begin(RunPlanned((), up_to_date=6))
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
 
 
 def test_what_earlier_runs_have_finished_counts_as_done() -> None:

@@ -124,6 +124,26 @@ def test_time_left_goes_by_the_forecast_then_by_how_it_turned_out() -> None:
     assert progress.seconds_left == pytest.approx(300.0)
 
 
+def test_time_left_goes_by_the_places_that_are_known_until_a_trial_has_finished() -> None:
+    trials = [make_trial(task, forecast=100.0) for task in "abcd"]
+    progress = Progress([planned(trial) for trial in trials], places=4)
+    assert progress.seconds_left == pytest.approx(100.0)
+    begin(progress, trials[0], 0.0)
+    assert progress.seconds_left == pytest.approx(100.0)
+    end(progress, trials[0], 100.0)  # alone
+    assert progress.seconds_left == pytest.approx(300.0)
+
+
+def test_a_trial_that_takes_longer_than_its_forecast_makes_the_others_longer() -> None:
+    trials = [make_trial(task, forecast=10.0) for task in "abc"]
+    progress = progress_of(trials)
+    begin(progress, trials[0], 0.0)
+    progress.update(Tick(40.0))
+    assert progress.seconds_left == pytest.approx(4 + 2 * 40)
+    end(progress, trials[0], 50.0)
+    assert progress.seconds_left == pytest.approx(2 * 50)
+
+
 def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
     trials = [make_trial("a", forecast=90.0), make_trial("b", forecast=10.0)]
     progress = progress_of(trials)
