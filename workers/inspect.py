@@ -1,9 +1,10 @@
-"""What a method would train of a backbone, without its weights, and what the splits of a task hold.
+"""What a method would train of a backbone, without its weights; what the splits of a task hold; and how many
+tokens its texts have.
 
-    python -m workers.inspect backbone|task < request.json
+    python -m workers.inspect backbone|task|tokens < request.json
 
-Standard input is an InspectBackbone or an InspectTask; standard output JSON lines, the last one
-{"error": words} where it is refused.
+Standard input is an InspectBackbone, an InspectTask or a CountTokens; standard output JSON lines, the last
+one {"error": words} where it is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.requests import InspectBackbone, InspectTask
 from orchestrator.contracts.sameness import visible
+from orchestrator.contracts.token_counts import CountTokens
 from orchestrator.errors import DataError, FrontierError, WeightsError
 from workers.runtime.answers import answer_request
 from workers.runtime.core_dumps import forbid_core_dumps
@@ -98,7 +100,9 @@ def main(arguments: list[str]) -> int:
         return answer_request(InspectBackbone, _backbone)
     if arguments == ["task"]:
         return answer_request(InspectTask, _task)
-    sys.stderr.write("usage: python -m workers.inspect backbone|task < request.json\n")
+    if arguments == ["tokens"]:
+        return answer_request(CountTokens, _tokens)
+    sys.stderr.write("usage: python -m workers.inspect backbone|task|tokens < request.json\n")
     return 2
 
 
@@ -116,6 +120,18 @@ def _task(request: InspectTask) -> Iterator[dict[str, Any]]:
     forbid_core_dumps()
     try:
         yield from inspect_files(request)
+    except FrontierError as error:
+        yield {"error": str(error)}
+
+
+def _tokens(request: CountTokens) -> Iterator[dict[str, Any]]:
+    from workers.models.token_counts import count_tokens
+    from workers.runtime.attempt import settle_environment
+
+    settle_environment()
+    try:
+        for counted in count_tokens(request):
+            yield counted.model_dump(mode="json")
     except FrontierError as error:
         yield {"error": str(error)}
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from orchestrator.config.corpus_digests import CorpusDigests
 from orchestrator.config.data_digests import sweep_data_digest, unread_data
-from orchestrator.config.known_counts import known_counts
+from orchestrator.config.known_counts import known_counts, known_tokens
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.config.weights_digests import (
     FileDigests,
@@ -25,6 +25,7 @@ from orchestrator.config.weights_digests import (
 from orchestrator.contracts.code_digests import code_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem
 
@@ -47,6 +48,8 @@ class Inputs(Record):
     missing: tuple[Problem, ...] = ()
     # By task and length, what is known of its splits; of the files as they are, before any cap of a recipe.
     counts: dict[str, dict[int, dict[Split, SplitCounts]]] = Field(default_factory=dict)
+    # By task and backbone, what its tokenizer made of a sample of the texts.
+    tokens: dict[str, dict[str, TokenCounts]] = Field(default_factory=dict)
 
 
 @dataclass
@@ -108,6 +111,7 @@ def digest_inputs(
         raise ConfigError(doubled)
     lengths = lengths_of(sweep)
     counts = {name: known_counts(cache, task, data[name], lengths[name]) for name, task in tasks.items()}
+    tokens = {name: known_tokens(cache, task, data[name], weights) for name, task in tasks.items()}
     worker = worker_directory()
     files_of_worker = worker.rglob("*.py")
     code = code_digest(p for p in files_of_worker if _BESIDE_RESULTS.isdisjoint(p.relative_to(worker).parts))
@@ -119,6 +123,7 @@ def digest_inputs(
         weights_files=held,
         missing=tuple(dict.fromkeys(missing)),
         counts=counts,
+        tokens=tokens,
     )
 
 

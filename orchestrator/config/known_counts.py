@@ -1,10 +1,11 @@
-"""What reading a task's data has counted, kept beside the digests of its files, so that a plan can say it."""
+"""What reading a task's data has counted, kept beside the digests of its files, so that a plan can say it:
+examples and cuts, and tokens by the tokenizers of backbones."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -17,10 +18,12 @@ from orchestrator.contracts.code_digests import code_digest
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.vocabulary import Split
 
-_FILE = "split-counts.json"
+_FILE, _TOKENS_FILE = "split-counts.json", "token-counts.json"
 ByLength = dict[int, dict[Split, SplitCounts]]  # by the length in tokens that texts are cut to
+_KNOWN_TOKENS: TypeAdapter[dict[str, TokenCounts]] = TypeAdapter(dict[str, TokenCounts])
 _KNOWN: TypeAdapter[dict[str, dict[Split, SplitCounts]]] = TypeAdapter(dict[str, dict[Split, SplitCounts]])
 
 
@@ -39,6 +42,39 @@ def remember_counts(directory: Path, task: TaskSpec, data: str, counts: ByLength
     cached = _read(directory) | {_key(task, data, length): splits for length, splits in counts.items()}
     with suppress(OSError):
         write_atomically(directory / _FILE, _KNOWN.dump_json(cached).decode())
+
+
+def known_tokens(
+    directory: Path, task: TaskSpec, data: str | None, weights: Mapping[str, str | None]
+) -> dict[str, TokenCounts]:
+    """Return what tokenizers made of the same texts, by backbone. `weights`: digests by backbone."""
+    if data is None:
+        return {}
+    cached = _read_tokens(directory)
+    keys = {name: _tokens_key(task, data, digest) for name, digest in weights.items() if digest is not None}
+    return {name: cached[key] for name, key in keys.items() if key in cached}
+
+
+def remember_tokens(
+    directory: Path, task: TaskSpec, data: str, weights: Mapping[str, str], counts: Mapping[str, TokenCounts]
+) -> None:
+    """Keep what tokenizers made of the texts, as `remember_counts` does."""
+    counted = {_tokens_key(task, data, weights[name]): found for name, found in counts.items()}
+    cached = _read_tokens(directory) | counted
+    with suppress(OSError):
+        write_atomically(directory / _TOKENS_FILE, _KNOWN_TOKENS.dump_json(cached).decode())
+
+
+def _read_tokens(directory: Path) -> dict[str, TokenCounts]:
+    try:
+        return _KNOWN_TOKENS.validate_json((directory / _TOKENS_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return {}
+
+
+def _tokens_key(task: TaskSpec, data: str, weights: str) -> str:
+    content = [task.model_dump_json(), data, weights, _code()]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
 def _read(directory: Path) -> dict[str, dict[Split, SplitCounts]]:

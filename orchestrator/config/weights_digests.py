@@ -20,7 +20,7 @@ from orchestrator.contracts.backbone import (
     RandomWeights,
 )
 from orchestrator.contracts.files import sha256_of, write_atomically
-from orchestrator.contracts.generated import made_digest
+from orchestrator.contracts.generated import made_digest, made_root
 from orchestrator.contracts.safetensors_files import READ, has_weights
 from orchestrator.errors import Problem
 
@@ -65,6 +65,16 @@ def weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: lis
 
 def is_staged(backbone: BackboneSpec, cache: Path) -> bool:
     return not isinstance(backbone.weights, HubWeights) or snapshot_of(backbone.weights, cache) is not None
+
+
+def are_weights_here(backbone: BackboneSpec, cache: Path) -> bool:
+    """Return whether the weights are on this machine: generated, staged or in their folder."""
+    weights = backbone.weights
+    if isinstance(weights, MadeWeights | RandomWeights):
+        return made_root(cache, weights).is_dir()
+    if isinstance(weights, HubWeights):
+        return snapshot_of(weights, cache) is not None
+    return folder_of(weights) is not None
 
 
 def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:

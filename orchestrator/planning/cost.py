@@ -13,6 +13,7 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning.observed_times import ENOUGH, Observation, Profile, TypicalSeconds
@@ -108,8 +109,9 @@ class Forecaster:
         *,
         rate: AssumedRate,
         counts: Mapping[str, Mapping[int, Mapping[Split, SplitCounts]]] | None = None,
+        tokens: Mapping[str, Mapping[str, TokenCounts]] | None = None,
     ) -> None:
-        self._counts = counts or {}
+        self._counts, self._tokens = counts or {}, tokens or {}
         self._device, self._rate = device_of(resources), rate
         self._resources = resources
         self._found: dict[tuple[Basis, _Likeness], Profile] = defaultdict(Profile)
@@ -149,7 +151,8 @@ class Forecaster:
         names = workload.backbone.name, workload.method.name, workload.task.name
         key = (*names, workload.recipe, candidate, devices)
         if key not in self._known:
-            task = with_counted_size(workload.task, self._counts.get(workload.task.name, {}))
+            by_tokenizer = self._tokens.get(workload.task.name, {}).get(workload.backbone.name)
+            task = with_counted_size(workload.task, self._counts.get(workload.task.name, {}), by_tokenizer)
             workload = replace(workload, task=task)
             forecast = self._forecast(workload, candidate, devices)
             self._known[key] = None if forecast is None else _on(forecast, devices)

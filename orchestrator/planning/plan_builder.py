@@ -58,6 +58,7 @@ class PlanBuilder:
             probes.values(),
             rate=assumed_rate(sweep),
             counts=inputs.counts,
+            tokens=inputs.tokens,
         )
         self._placer = Placer(sweep.config.resources, sweep.catalogue.devices)
         self._peaks = Peaks(

@@ -12,6 +12,7 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 
@@ -35,17 +36,22 @@ def compute_parameters(backbone: BackboneSpec) -> int | None:
     return backbone.parameters - int(shape["vocab_size"]) * int(width)
 
 
-TOKENS_PER_WORD = 1.4  # of clinical English, about
+TOKENS_PER_WORD = 1.4  # of clinical English, about, by a vocabulary of 30,000
 
 
-def with_counted_size(task: TaskSpec, counts: Mapping[int, Mapping[Split, SplitCounts]]) -> TaskSpec:
+def with_counted_size(
+    task: TaskSpec, counts: Mapping[int, Mapping[Split, SplitCounts]], tokens: TokenCounts | None = None
+) -> TaskSpec:
     """Return the task with the examples and tokens that a worker has counted where its entry states none.
-    `counts` are by the length that texts are cut to."""
+    `counts` are by the length that texts are cut to; `tokens` by the backbone's own tokenizer, None: guessed
+    by the words."""
     train = next((splits[Split.TRAIN] for splits in counts.values() if Split.TRAIN in splits), None)
     if train is None:
         return task
     counted = {"train_examples": train.examples or None}
-    if train.mean_words:
+    if tokens is not None:
+        counted["mean_tokens"] = math.ceil(tokens.mean)
+    elif train.mean_words:
         counted["mean_tokens"] = math.ceil(TOKENS_PER_WORD * train.mean_words)
     return task.model_copy(update={k: v for k, v in counted.items() if getattr(task, k) is None})
 

@@ -53,10 +53,11 @@ def plan(
     from orchestrator.cli.plan.explain import explain_json, show_explained
     from orchestrator.cli.plan.view import plan_json, show_plan
     from orchestrator.cli.terminal import Terminal, print_json
+    from orchestrator.cli.token_counts import count_tokens
 
     aside = Terminal(stderr=True)  # the plan alone is printed on the standard output
     session = open_aloud(config, with_storage(overrides, storage), aside, smoke=smoke)
-    session = count_sizes(session, Terminal(stderr=True))
+    session = count_tokens(count_sizes(session, Terminal(stderr=True)), Terminal(stderr=True))
     if measure:
         from orchestrator.cli.plan.probes import measure as run_probes
         from orchestrator.execution.launcher import ClusterChoice

@@ -22,6 +22,7 @@ from orchestrator.cli.plan.searches import (
     unknown_pretraining,
 )
 from orchestrator.cli.plan.staging import to_stage, to_stage_json
+from orchestrator.cli.plan.tokens import token_lines, tokens_json
 from orchestrator.cli.plan.weights import show_logged, show_weights, weights_json
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.inputs import lengths_of
@@ -42,7 +43,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
     searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked, pickled,
-    weights, logged_bytes, to_stage, notes, kept, outdated."""
+    weights, logged_bytes, to_stage, tokens, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -70,6 +71,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "weights": weights_json(plan),
         "logged_bytes": logged_bytes(plan) if plan.sweep.config.log_models else 0,
         "to_stage": to_stage_json(plan),
+        "tokens": tokens_json(plan),
         "notes": list(plan.sweep.notes),
         "kept": [trial.name for trial in plan.kept],
         "outdated": [trial.name for trial in plan.outdated],
@@ -143,7 +145,8 @@ def show_plan(plan: Plan, console: Console) -> None:
             "`frontier stage` with --convert fetches and converts them",
             highlight=False,
         )
-    for line in [*to_stage(plan), *forecast_lines(plan)]:
+    told = token_lines(plan) if plan.to_run or plan.candidates_to_run else ()
+    for line in [*to_stage(plan), *forecast_lines(plan), *told]:
         console.print(line, highlight=False)
     show_weights(plan, console)
     show_logged(plan, console)

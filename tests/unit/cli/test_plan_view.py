@@ -17,6 +17,7 @@ from orchestrator.cli.plan.forecast import forecast_lines, taken
 from orchestrator.cli.plan.view import plan_json, show_plan
 from orchestrator.config import load_sweep
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, OverBudgetError
 from orchestrator.planning import Plan
@@ -304,6 +305,30 @@ def test_few_steps_of_a_users_own_data_are_told_once_its_rows_are_counted(
     assert starting(counted, "the number of optimiser steps") == []
     found = starting(counted, "few steps")
     assert [f"({steps});" in line for line in found] == ([] if steps is None else [True])
+
+
+def test_the_plan_says_by_which_tokenizers_texts_were_counted_and_where_it_guesses(tmp_path: Path) -> None:
+    (tmp_path / "own" / "tasks").mkdir(parents=True)
+    (tmp_path / "own" / "tasks" / "mine.yaml").write_text(
+        "title: x\nkind: classification\ndomain: clinical\nmetric: accuracy\nmax_length: 64\n"
+        "reader: {format: csv, text: t, label: l, files: {train: [a.csv], dev: [b.csv], test: [c.csv]}}\n"
+    )
+    plan = Project(tmp_path).plan(catalogues=["own"], tasks=["mine"], methods=["full"])
+    names = list(dict.fromkeys(cell.backbone.name for cell in plan.sweep.grid.cells))
+    assert len(names) == 2
+    assert starting(plan, "  tokens") == []
+    counts = {"mine": {64: {Split.TRAIN: SplitCounts(examples=52, mean_words=10)}}}
+    counted = replace(plan, inputs=plan.inputs.model_copy(update={"counts": counts}))
+    guess = "  tokens       1.4 per word, guessed: no tokenizer on this machine has read mine"
+    assert starting(counted, "  tokens") == [f"{guess} ({', '.join(names)})"]
+    by_tokenizer = {"mine": {names[0]: TokenCounts(examples=50, mean=30.4, cut={64: 5})}}
+    read = replace(plan, inputs=plan.inputs.model_copy(update={"counts": counts, "tokens": by_tokenizer}))
+    assert starting(read, "  tokens") == [
+        f"  tokens       mine: 30 per text by the tokenizer of {names[0]}, in a sample of 50 examples; 10% "
+        "are cut at max_length 64",
+        f"{guess} ({names[1]})",
+    ]
+    assert plan_json(read)["tokens"] == {"mine": {names[0]: {"examples": 50, "mean": 30.4, "cut": {"64": 5}}}}
 
 
 def test_the_plan_says_how_much_of_whole_models_is_kept(tmp_path: Path) -> None:
