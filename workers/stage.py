@@ -26,6 +26,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.runtime.answers import answer_request
+from workers.runtime.warm_imports import economical_imports
 
 _LOOK_SECONDS = 1.0  # between two looks at how far the weights are
 _shares: Any = None  # in a process that generates weights: of each, how much is done
@@ -167,9 +168,10 @@ def _stage_snapshot(
 
 
 def _make_weights(weights: MadeWeights | RandomWeights, root: Path) -> None:
-    from workers.demo.corpora import corpus
-    from workers.demo.pretrain import pretrain
-    from workers.demo.tiny import write_tiny
+    with economical_imports():
+        from workers.demo.corpora import corpus
+        from workers.demo.pretrain import pretrain
+        from workers.demo.tiny import write_tiny
 
     if isinstance(weights, RandomWeights):
         _make(root, partial(write_tiny, weights))

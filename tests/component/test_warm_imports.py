@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import sys
@@ -15,6 +16,7 @@ from workshop import PATIENCE
 import workers.runtime.attempt
 from workers.runtime.rank_processes import RankGroup
 from workers.runtime.warm_imports import (
+    UNUSED,
     _holds_a_context,
     fill_caches,
     import_warm,
@@ -68,6 +70,31 @@ def test_a_driver_that_knows_no_capability_leaves_the_answer_to_torch(started, b
     with pytest.raises(RuntimeError, match="no CUDA here"):
         import_warm((bitsandbytes,))
     assert started == ["torch"]
+
+
+# What scikit-learn does with pandas when it is imported.
+ASKS_FOR_UNUSED = """
+import gc, importlib
+collects, found = gc.isenabled(), []
+for module in {unused}:
+    try:
+        found.append(importlib.import_module(module))
+    except ImportError:
+        pass
+"""
+
+
+def test_what_no_attempt_uses_is_left_out_while_libraries_are_imported(tmp_path, monkeypatch):
+    (tmp_path / "asks_for_unused.py").write_text(ASKS_FOR_UNUSED.format(unused=UNUSED))
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("asks_for_unused", *UNUSED):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    assert gc.isenabled()
+    assert import_warm(("asks_for_unused",))
+    stub = sys.modules["asks_for_unused"]
+    assert (stub.found, stub.collects) == ([], False)
+    assert gc.isenabled()
+    assert not set(UNUSED) & set(sys.modules)  # whoever imports them from now on gets them
 
 
 @pytest.mark.parametrize(("cuda", "left_out"), [(None, True), ("13.0", False)])

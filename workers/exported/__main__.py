@@ -16,6 +16,7 @@ from orchestrator.contracts.exported import EvaluateRequest, ExportRequest, Pred
 from orchestrator.errors import FrontierError
 from workers.runtime.answers import answer_request
 from workers.runtime.attempt import settle_environment
+from workers.runtime.warm_imports import economical_imports
 
 Answers = Iterable[Mapping[str, Any]]
 
@@ -33,19 +34,22 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(request: ExportRequest) -> Answers:
-    from workers.exported.folder import export
+    with economical_imports():
+        from workers.exported.folder import export
 
     yield export(request).model_dump(mode="json")
 
 
 def _predict(request: PredictRequest) -> Answers:
-    from workers.exported.predict import predict
+    with economical_imports():
+        from workers.exported.predict import predict
 
     yield from predict(request)
 
 
 def _evaluate(request: EvaluateRequest) -> Answers:
-    from workers.exported.score import score
+    with economical_imports():
+        from workers.exported.score import score
 
     yield score(request).model_dump(mode="json")
 

@@ -33,6 +33,7 @@ from workers.learning_curve import MARGIN, signature
 from workers.metering.meter import Meter, add_phases
 from workers.runtime.core_dumps import forbid_core_dumps
 from workers.runtime.records import EventLog, is_superseded, write_outcome
+from workers.runtime.warm_imports import import_warm, leave_out_bitsandbytes
 
 if TYPE_CHECKING:
     from workers.metering.gauges import Gauges
@@ -75,14 +76,18 @@ def settle_environment(threads: int | None = None, *, offline: bool = True) -> N
     warnings.simplefilter("ignore")
 
 
-def run_logged(order_path: Path, began: float | None = None) -> int:
+def run_logged(order_path: Path, began: float | None = None, *, cold: bool = False) -> int:
     """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log` with code places. The
-    message of the exception is dropped here, and the exit code is 1."""
+    message of the exception is dropped here, and the exit code is 1. `cold`: no template has imported the
+    libraries."""
     rank = os.environ.get("RANK", "0")
     log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
     with log.open("w") as crash:
         faulthandler.enable(crash)
         try:
+            if cold:
+                leave_out_bitsandbytes()
+                import_warm()
             code = run_attempt(order_path, began)
         except BaseException as error:
             crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
@@ -217,4 +222,4 @@ def _peaks(gauges: Gauges) -> tuple[int | None, int | None]:
 if __name__ == "__main__":
     began = float(sys.argv[2]) if len(sys.argv) > 2 else time.monotonic()
     settle_environment()
-    sys.exit(run_logged(Path(sys.argv[1]), began))
+    sys.exit(run_logged(Path(sys.argv[1]), began, cold=True))

@@ -93,12 +93,13 @@ def main(arguments: list[str]) -> None:
     from workers.runtime.attempt import settle_environment
 
     settle_environment(int(arguments[0]) if arguments else None)
+    gc.disable()
     leave_out_bitsandbytes()
     forkable = import_warm()
     if forkable:
         fill_caches()
-    gc.collect()
     gc.freeze()  # a collection in an attempt would copy all the pages that it shares with the template
+    gc.enable()
     try:
         _serve(_Requests(sys.stdin.buffer), answers, forkable)
     except EOFError:
