@@ -21,6 +21,7 @@ from workers.checkpoint import (
     trained_weights,
 )
 from workers.checkpoint_writer import same_bits
+from workers.distributed.saving import save_model
 from workers.inputs import TaskData
 from workers.methods import Adapted
 
@@ -56,10 +57,10 @@ def export_model(
     directory.mkdir()
     if adapted.is_adapter:
         adapted.method.before_saving(adapted.model)
-        adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
+        save_model(adapted.model, directory, state_dict=_state(adapted.model, trained))
         adapted.model.get_base_model().config.save_pretrained(directory)
     elif adapted.settings.trains_everything or (keep == "all" and _whole_and_full(adapted.model)):
-        adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
+        save_model(adapted.model, directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
         save_file(trained or clone_weights(trained_weights(adapted.model)), directory / _own_weights(adapted))

@@ -28,6 +28,7 @@ from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, TrialSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
+from workers.distributed.saving import save_model
 from workers.runtime.host import AttemptHost
 
 SHAPE = {
@@ -77,7 +78,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("tiny-bert")
     size = write_tokenizer(directory)
     torch.manual_seed(0)
-    AutoModel.from_config(AutoConfig.for_model("bert", vocab_size=size, **SHAPE)).save_pretrained(directory)
+    save_model(AutoModel.from_config(AutoConfig.for_model("bert", vocab_size=size, **SHAPE)), directory)
     return directory
 
 

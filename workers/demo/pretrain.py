@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from orchestrator.contracts.backbone import MadeWeights
+from workers.distributed.saving import save_model
 
 MAX_LENGTH = 128  # tokens, of a text and of the model
 _BATCH = 16
@@ -57,7 +58,7 @@ def pretrain(spec: MadeWeights, texts: Sequence[str], directory: Path) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-    model.save_pretrained(directory)
+    save_model(model, directory)
     tokenizer.save_pretrained(directory)
 
 

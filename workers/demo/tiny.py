@@ -19,6 +19,7 @@ from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.errors import WeightsError, did_you_mean
 from workers.demo.corpora import corpus
 from workers.demo.pretrain import train_tokenizer
+from workers.distributed.saving import save_model
 
 MAX_LENGTH = 512  # tokens, of a text and of every model
 _VOCABULARY = 500
@@ -105,7 +106,7 @@ def write_tiny(weights: RandomWeights, directory: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         model = AutoModel.from_config(tiny_config(architecture))
-    model.save_pretrained(directory)
+    save_model(model, directory)
     tokenizer.save_pretrained(directory)
 
 

@@ -40,6 +40,7 @@ from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sharding import SPREADS_WEIGHTS, why_not_shared
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
+from workers.hidden import hidden
 
 _STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 
@@ -108,9 +109,9 @@ def _settle_deepspeed(cpu: bool) -> None:
             "resources.sharding asks for DeepSpeed, which is not installed\n"
             "    -> pip install 'frontier-sweeps[deepspeed]', or use sharding: fsdp"
         )
-    if cpu:
+    with hidden("mlflow"):  # all of which DeepSpeed's autotuner would import
         import deepspeed
-
+    if cpu:
         # Else it compiles an extension for minutes, and a killed compilation blocks all later ones.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 

@@ -20,6 +20,7 @@ from orchestrator.contracts.backbone import HubWeights
 from orchestrator.contracts.exported import BASE, ExportAnswer, ExportRequest, ModelUse, WeightsLayout
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import InputError
+from workers.distributed.saving import save_model
 from workers.exported.mlflow_code import mlflow_code
 from workers.exported.models import ADAPTER_WEIGHTS, rebuilt, whole
 from workers.exported.proof import Row, logits_of, prove, sample
@@ -85,7 +86,7 @@ def write(request: ExportRequest) -> Written:
             _write_adapter(use, kept, out, backbone)
         else:
             model = adapted.model.merge_and_unload() if request.merge else adapted.model
-            model.save_pretrained(out)
+            save_model(model, out)
             _strip_paths(out)
     tokenizer.save_pretrained(out)
     has_base = (out / BASE).is_dir()
@@ -178,6 +179,6 @@ def _write_base(use: ModelUse, backbone: Path, base: Path) -> None:
         load_tokenizer(use.backbone, backbone).save_pretrained(base)
         return
     built = build(use.backbone, backbone, use.kind, use.labels)  # without the layers that the entry drops
-    built.model.save_pretrained(base)
+    save_model(built.model, base)
     built.tokenizer.save_pretrained(base)
     _strip_paths(base)

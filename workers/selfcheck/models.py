@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.vocabulary import Family, TaskKind
+from workers.distributed.saving import save_model
 from workers.methods import count
 from workers.models.backbones import build_shape
 from workers.selfcheck.forks import fork
@@ -95,7 +96,7 @@ def _draw(config: Any, folder: Path, device: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     with torch.device(device):
         model = AutoModel.from_config(config)
-    model.to(dtype).save_pretrained(folder)
+    save_model(model.to(dtype), folder)
 
 
 def in_a_fork(act: Callable[[], None]) -> None:
