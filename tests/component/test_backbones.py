@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, BertForMaskedLM
 
 from orchestrator.contracts.backbone import (
@@ -80,6 +83,22 @@ def test_a_torn_file_is_named(copy):
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(WeightsError, match=r"backbone mine: .*model\.safetensors: is not a whole"):
         verify(entry(FolderWeights(folder=str(copy))), copy)
+
+
+def test_weights_are_looked_at_without_torch(copy):
+    """A `frontier stage` that has nothing to generate would take twice as long."""
+    weights = load_file(copy / "model.safetensors")
+    half = {name: tensor.bfloat16() for name, tensor in weights.items()}  # numpy lacks this type
+    save_file(half, copy / "model.safetensors", metadata={"format": "pt"})
+    spec = entry(FolderWeights(folder=str(copy)))
+    program = (
+        "import sys; from pathlib import Path; from orchestrator.contracts.backbone import BackboneSpec; "
+        "from workers.models.weights import verify; "
+        "verify(BackboneSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])); "
+        "print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, spec.model_dump_json(), str(copy)]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "False\n"
 
 
 def test_another_architecture_than_the_entry_says_is_refused(copy):
