@@ -1,4 +1,4 @@
-"""Look at a data file that no task describes yet, for `frontier init`.
+"""Look at a data file or a hub's data set that no task describes yet, for `frontier init`.
 
     python -m workers.look < request.json
 
@@ -14,7 +14,6 @@ from typing import Any
 from orchestrator.contracts.data_look import LookRequest
 from orchestrator.errors import FrontierError
 from workers.runtime.answers import answer_request
-from workers.runtime.core_dumps import forbid_core_dumps
 
 
 def main() -> int:
@@ -22,11 +21,18 @@ def main() -> int:
 
 
 def _look(request: LookRequest) -> Iterator[dict[str, Any]]:
-    from workers.data.look import look
+    from workers.runtime.attempt import settle_environment
 
-    forbid_core_dumps()
+    settle_environment(offline=False)
     try:
-        yield look(request).model_dump(mode="json")
+        if request.dataset is not None:
+            from workers.data.look_hub import look_at_dataset
+
+            yield look_at_dataset(request.dataset).model_dump(mode="json")
+        else:
+            from workers.data.look import look
+
+            yield look(request).model_dump(mode="json")
     except FrontierError as error:
         yield {"error": str(error)}
 

@@ -9,14 +9,24 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
+from orchestrator.contracts.hub import RepositoryName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.separators import Separator
 
 
+class DatasetName(Record):
+    """A data set of a hub, and the folder that its files are fetched into."""
+
+    name: RepositoryName
+    revision: str
+    cache_dir: str
+
+
 class LookRequest(Record):
-    """A file or folder that the user named, to `python -m workers.look`."""
+    """A file or folder that the user named, or a data set of a hub, to `python -m workers.look`."""
 
     path: str
+    dataset: DatasetName | None = Field(None, description="in place of a path")
     separator: Separator | None = Field(None, description="of CSV; None: the one that fits")
 
 
@@ -50,7 +60,7 @@ class ColumnLook(Record):
 class DataLook(Record):
     """What one file, or one split of a folder, holds."""
 
-    format: Literal["csv", "jsonl", "conll", "arrow", "parquet"]
+    format: Literal["csv", "jsonl", "conll", "arrow", "parquet", "hub"]
     rows: NonNegativeInt = Field(description="for conll sentences")
     columns: tuple[ColumnLook, ...] = ()
     other_columns: NonNegativeInt = Field(0, description="columns whose names cannot be shown, or are rare")
@@ -61,5 +71,7 @@ class DataLook(Record):
     long_words: NonNegativeInt | None = Field(None, description="of conll sentences, as of a column")
     documents: NonNegativeInt = Field(0, description="-DOCSTART- lines of conll")
     folders: dict[str, str] = Field(
-        default_factory=dict, description="of a folder of splits: folder by split"
+        default_factory=dict, description="of a folder of splits, or a data set of a hub: name by split"
     )
+    dataset: str | None = Field(None, description="OWNER/NAME of a hub")
+    revision: str | None = Field(None, description="the commit of a hub's data set that was looked at")

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
+import yaml
 from hub_desk import NEW, OLD, HubDesk
 from hub_server import DATASET, Hub, serving
 from workshop import Workshop
@@ -208,3 +209,38 @@ def test_a_task_can_be_looked_at_before_any_sweep_names_it(desk: Desk) -> None:
     listed = json.loads(desk.frontier("list", "tasks", "--catalogue", "catalogue", "--json"))
     [row] = [row for row in listed if row["task"] == "letters"]
     assert (row["hub"], row["offline"]) == (DATASET, True)
+
+
+def test_init_writes_a_sweep_over_a_data_set_at_its_commit(desk: Desk) -> None:
+    words = ("--text", "text", "--label", "label", "--id", "none", "--domain", "clinical", "--within", "0.1")
+    own = ("--model", "mini", "--catalogue", "catalogue", "--name", "notes")
+    said = desk.frontier("init", DATASET, *words, *own)
+    assert f"{DATASET}: hub, 24 rows, 2 columns" in said
+    assert not any(text in said for text in ("chest", "complaint"))
+    task = yaml.safe_load((desk.shop.root / "notes" / "tasks" / "notes.yaml").read_text())
+    assert task["reader"] == {
+        "format": "hub",
+        "dataset": DATASET,
+        "revision": OLD,
+        "files": {"train": ["train"], "dev": ["validation"], "test": ["test"]},
+        "text": "text",
+        "label": "label",
+    }
+    sweep = desk.shop.root / "notes" / "sweep.yaml"
+    assert "data_dir" not in yaml.safe_load(sweep.read_text())
+    assert not any(path.endswith(".py") for path in desk.hub.fetched)
+    desk.hub.branches["main"] = NEW
+    small = ("seeds=1", "methods=full", "recipe.epochs=1")
+    desk.frontier("run", str(sweep), *small, "--launcher", "local", **OFFLINE)
+    [outcome] = desk.shop.outcomes("notes").values()
+    assert (outcome["labels"], outcome["rows"]["train"]) == (["neg", "pos"], 24)
+    lock = yaml.safe_load(sweep.with_suffix(".lock").read_text())["tasks"]["notes"]
+    assert (lock["asked"], lock["commit"]) == (OLD, OLD)
+
+
+def test_init_of_a_name_that_is_no_data_set_says_what_it_looked_for(desk: Desk) -> None:
+    said = desk.frontier("init", "nobody/nothing", expect=2)
+    assert "the hub: nobody/nothing at revision main cannot be fetched" in said
+    assert "there is no such file" in desk.frontier("init", "catalogue/nothing", expect=2)
+    assert "--dev: belongs to files" in desk.frontier("init", DATASET, "--dev", "mini.yaml", expect=2)
+    assert desk.hub.fetched == []

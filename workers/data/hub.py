@@ -12,7 +12,8 @@ from typing import Any, Literal
 @dataclass(frozen=True)
 class Repository:
     """What is fetched. `key` names the repository in the catalogue, `revision_key` its revision, `instead`
-    what to use without the hub; `gated`: the catalogue says that it needs access."""
+    what to use without the hub; `entry` where they are written; `gated`: the catalogue says that it needs
+    access."""
 
     kind: Literal["model", "dataset"]
     name: str
@@ -21,6 +22,7 @@ class Repository:
     revision_key: str
     instead: str
     gated: bool = False
+    entry: str = " in its catalogue entry"
 
     def __str__(self) -> str:
         return f"{self.name} at revision {self.revision}"
@@ -101,9 +103,9 @@ def _fix(repository: Repository, failed: Exception) -> str:
             return f"it is gated: ask for access on {page}, then set HF_TOKEN to your token"
         return f"it is gated, and your token has no access: ask for it on {page}"
     if isinstance(failed, RevisionNotFoundError):
-        return f"check {repository.revision_key} in its catalogue entry"
+        return f"check {repository.revision_key}{repository.entry}"
     if isinstance(failed, RepositoryNotFoundError):
-        return f"check {repository.key} in its catalogue entry, and HF_TOKEN if the repository is private"
+        return f"check {repository.key}{repository.entry}, and HF_TOKEN if the repository is private"
     return _without_hub(repository)
 
 

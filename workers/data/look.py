@@ -28,7 +28,7 @@ from workers.data.readers.numbers import is_number
 from workers.data.readers.parquet_file import ParquetFile
 
 _LONGEST_NAME, _MOST_WORDS = 60, 4  # of a column's name; a longer one is a cell
-_SPLITS = {Split.TRAIN: ("train",), Split.DEV: ("dev", "validation", "valid"), Split.TEST: ("test",)}
+SPLITS = {Split.TRAIN: ("train",), Split.DEV: ("dev", "validation", "valid"), Split.TEST: ("test",)}
 _NEGATIVE = {"none", "no_relation", "norelation", "na", "n/a", "null", "negative", "unrelated", "false"}
 _BY_HAND = "describe it by hand: docs/how-to/own-data.md shows the task files"
 _Row = dict[str, Any]
@@ -43,7 +43,7 @@ def look(request: LookRequest) -> DataLook:
     if path.is_dir():
         return _arrow(path)
     if path.suffix.lower() == ".parquet":
-        return _typed("parquet", ParquetFile(path))
+        return look_at_columns("parquet", ParquetFile(path))
     text = read_text(path)
     content = lines(text)
     begin = text.lstrip()[:1]
@@ -169,20 +169,21 @@ def _lengths(words: Sequence[int]) -> dict[str, Any]:
 
 def _arrow(path: Path) -> DataLook:
     if (path / "state.json").is_file():
-        return _typed("arrow", ArrowFolder(path))
+        return look_at_columns("arrow", ArrowFolder(path))
     present = {
         split: next((name for name in names if (path / name / "state.json").is_file()), None)
-        for split, names in _SPLITS.items()
+        for split, names in SPLITS.items()
     }
     folders = {str(split): name for split, name in present.items() if name is not None}
     if "train" not in folders:
         fix = "name a folder that datasets.save_to_disk wrote, or a CSV, JSON-lines, CoNLL or Parquet file"
         raise DataError(str(path), None, "it is no folder with a split train", fix)
     split = ArrowFolder(path / folders["train"])
-    return _typed("arrow", split).model_copy(update={"folders": folders})
+    return look_at_columns("arrow", split).model_copy(update={"folders": folders})
 
 
-def _typed(format_name: Literal["arrow", "parquet"], columns: Columns) -> DataLook:
+def look_at_columns(format_name: Literal["arrow", "parquet", "hub"], columns: Columns) -> DataLook:
+    """Return what typed columns hold, with numbers in place of which a class has a name by that name."""
     names = [name for name in columns.column_names() if _is_name(name)]
     rows = [dict(zip(names, cells, strict=True)) for cells in columns.rows(names)]
     classes = {name: columns.class_names(name) for name in names}

@@ -29,7 +29,9 @@ def init(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV, JSON lines, Parquet, CoNLL, or a folder of datasets.save_to_disk."
+            metavar="FILE|OWNER/NAME",
+            help="CSV, JSON lines, Parquet, CoNLL, a folder of datasets.save_to_disk, or a data set of the "
+            "hub (OWNER/NAME or OWNER/NAME@REVISION).",
         ),
     ],
     dev: Annotated[Path | None, typer.Option(help="The file of dev. Default: a fifth of FILE.")] = None,
@@ -84,17 +86,17 @@ def init(
     """Write a task and a sweep for a data file of yours: from a CSV to the first plan.
 
     A worker process looks at the file; counts are shown, never text. What the file does not say is asked on
-    a terminal, or has a flag. Nothing is overwritten.
+    a terminal, or has a flag. Nothing is overwritten. A data set of the hub is fetched, its Parquet files
+    alone, and named by its commit.
 
     Example: frontier init letters.csv
     """
     from orchestrator.cli.init import write
     from orchestrator.cli.init.models import Weights
+    from orchestrator.cli.init.source import source_of
     from orchestrator.cli.init.study import Flags
     from orchestrator.cli.terminal import Terminal
-    from orchestrator.contracts.vocabulary import Split
 
-    files = {split: path for split, path in zip(Split, (file, dev, test), strict=True) if path is not None}
     flags = Flags(kind, text, second_text, label, identity, negative_label, domain, unit)
     wishes = write.Wishes(
         name,
@@ -107,4 +109,4 @@ def init(
         storage,
         catalogue or (),
     )
-    write.init(files, flags, separator, wishes, Terminal())  # type: ignore[arg-type]
+    write.init(source_of(file, dev, test), flags, separator, wishes, Terminal())  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,10 +21,13 @@ _MEANS = {  # what a key of the task is for
 }
 _READER_MEANS = {
     "files": "below data_dir of the sweep",
+    "dataset": "of the hub; `frontier stage` locks its files",
+    "revision": "the commit that init looked at",
     "id": "rows of one id stay in one split, and count as one in the statistics",
     "hold_out": "shares of the ids, taken by a hash: the same on every machine",
     "separator": "between columns",
 }
+_LIKE_A_NUMBER = re.compile(r"[-+.]?[0-9][0-9a-f_.:+-]*", re.IGNORECASE)
 _SENSITIVE = "# data: sensitive  # if these are texts of patients: then it trains only where they are safe"
 
 
@@ -35,7 +40,9 @@ def task_text(task: Mapping[str, Any], study: Study) -> str:
             continue
         lines.append("reader:")
         for inner, setting in value.items():
-            lines.append("  " + _line(inner, setting, _READER_MEANS.get(inner, "")))
+            of_hub = inner == "files" and "dataset" in value
+            means = "splits of the data set" if of_hub else _READER_MEANS.get(inner, "")
+            lines.append("  " + _line(inner, setting, means))
     if "data" not in task:
         lines.append(_SENSITIVE)
     return "\n".join(lines) + "\n"
@@ -50,15 +57,15 @@ def sweep_text(
     gpu: bool,
     unit: str | None = None,
 ) -> str:
-    """Return the sweep file beside the folder `tasks`. `paths`: data_dir, and further catalogues. `unit`: of
-    good_enough, where it is no share of 1."""
+    """Return the sweep file beside the folder `tasks`. `paths`: data_dir ("" for none), and further
+    catalogues. `unit`: of good_enough, where it is no share of 1."""
     resources = "auto" if gpu else "{cpus: 1}"
     lines = [
         "# Written by `frontier init`. `frontier plan` shows what it costs before anything is trained.",
         _line("name", name, "of the folder with its results"),
         _line("question", f"Which model is good enough for {title}, and what is the cheapest?"),
         _line("catalogues", [".", *paths[1:]], "the folder that holds tasks/"),
-        _line("data_dir", paths[0]),
+        *([_line("data_dir", paths[0])] if paths[0] else []),
         _line("models", list(start.models), f"{start.why}; `frontier list models` shows all"),
         _line("domains", list(start.domains), "what the models were pretrained on, not what your texts are"),
         "methods:",
@@ -86,7 +93,9 @@ def _line(key: str, value: Any, comment: str = "") -> str:
 
 
 def _flow(value: Any) -> str:
-    """Return a value as YAML on one line."""
+    """Return a value as YAML on one line. Texts that look like numbers, as commits may, are quoted."""
+    if isinstance(value, str) and _LIKE_A_NUMBER.fullmatch(value):
+        return json.dumps(value)
     text: str = yaml.safe_dump(
         [_plain(value)], default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False
     )

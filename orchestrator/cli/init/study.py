@@ -78,6 +78,8 @@ class Study:
 
     def _reader(self) -> dict[str, Any]:
         reader: dict[str, Any] = {"format": self.look.format}
+        if self.look.dataset is not None:
+            reader |= {"dataset": self.look.dataset, "revision": self.look.revision}
         reader["files"] = {str(split): [name] for split, name in self.files.items()}
         if self.look.format == "conll":
             reader |= {"separator": self.look.separator, "token_column": self.look.token_column}
@@ -93,8 +95,8 @@ class Study:
         if self.look.format == "csv" and self.look.separator:
             reader["separator"] = self.look.separator
         label = self._label
-        classes = self.kind is not TaskKind.REGRESSION
-        if self.look.format in ("arrow", "parquet") and classes and label is not None and label.numbered:
+        named = self.look.format in ("arrow", "parquet", "hub") and self.kind is not TaskKind.REGRESSION
+        if named and label is not None and label.numbered:
             reader["names"] = [str(number) for number in range(label.numbered)]
         shares = {str(s): HELD_OUT for s in (Split.DEV, Split.TEST) if s not in self.files}
         return reader | ({"hold_out": shares} if shares else {})

@@ -16,6 +16,7 @@ from orchestrator.cli.init.asking import Asking, on_terminal
 from orchestrator.cli.init.columns import Question
 from orchestrator.cli.init.files import sweep_text, task_text
 from orchestrator.cli.init.models import Start, Weights, start
+from orchestrator.cli.init.source import Source
 from orchestrator.cli.init.study import Flags, Study, settle, title_of
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
@@ -27,12 +28,11 @@ from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.problems import validate
 from orchestrator.config.task_files import DescribedTask
 from orchestrator.config.yaml_sources import parse
-from orchestrator.contracts.data_look import DataLook, LookRequest
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.requests import InspectTask
 from orchestrator.contracts.separators import Separator
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import ConfigError, DataError, Problem, did_you_mean
 from orchestrator.execution.devices import first_gpu
 from orchestrator.units import quantity
@@ -57,19 +57,15 @@ class Wishes:
 
 
 def init(
-    files: Mapping[Split, Path], flags: Flags, separator: Separator | None, wishes: Wishes, console: Terminal
+    source: Source, flags: Flags, separator: Separator | None, wishes: Wishes, console: Terminal
 ) -> None:
-    """Write the task and the sweep of a data file.
+    """Write the task and the sweep of a data file, or of a data set of a hub.
 
     Raises ConfigError for wrong flags, open questions and files that exist already, DataError where a row is
     malformed or a score would say nothing. Then nothing is written.
     """
     catalogue = load_catalogue(wishes.catalogues)
-    for path in files.values():
-        if not path.exists():
-            raise ConfigError([Problem(str(path), "", "there is no such file", "check the path")])
-    stem = files[Split.TRAIN].name.partition(".")[0]
-    title, name = title_of(wishes.name or stem, list(catalogue.tasks))
+    title, name = title_of(wishes.name or source.stem, list(catalogue.tasks))
     target = wishes.into or Path(name)
     task_file, sweep_file = target / "tasks" / f"{name}.yaml", target / SWEEP_FILE
     _refuse_existing((task_file, sweep_file))
@@ -80,23 +76,26 @@ def init(
         )
     if wishes.within is not None and wishes.at_least is not None:
         asking.refuse("--within", "expected one of --within and --at-least, got both", "remove one")
-    look = _look(files[Split.TRAIN], separator)
-    data_dir, below = _placed(files, look)
+    cache = cache_of(wishes.storage).resolve()
+    look = source.look(separator, cache)
+    data_dir, below = source.placed(look)
+    root = source.root(data_dir, look, cache)
     study = settle(look, below, flags, asking)
     weights = _weights(wishes, asking)
     good_enough = _good_enough(wishes, study.kind, asking)
     task = study.task(title, wishes.sensitive)
     text = task_text(task, study)
     spec = _checked(text, name, task_file)
-    answer = _inspected(spec, data_dir, wishes.storage)
+    answer = _inspected(spec, root, cache)
     if not good_enough:  # an error has a unit of its own, in which nothing is small for all tasks
         deviation = answer["splits"]["train"]["deviation"]
         good_enough = {"within": float(f"{_SMALL * deviation:.1g}")}
     begin = start(catalogue, weights, wishes.models, answer["splits"]["train"]["examples"])
-    paths = [_relative(path.resolve(), target) for path in (data_dir, *wishes.catalogues)]
+    paths = ["" if data_dir is None else _relative(data_dir, target)]
+    paths += [_relative(path.resolve(), target) for path in wishes.catalogues]
     unit = study.value("unit") or "its unit" if study.kind is TaskKind.REGRESSION else None
     sweep = sweep_text(name, title, paths, begin, good_enough, first_gpu() is not None, unit)
-    _show(files, study, begin, good_enough, _why_good_enough(wishes, unit), console)
+    _show(source, study, begin, good_enough, _why_good_enough(wishes, unit), console)
     show_splits(spec, answer, console)
     task_file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(task_file, text)
@@ -106,27 +105,12 @@ def init(
         print(f"  {_program()} {verb} {shlex.quote(str(sweep_file))}{_storage(wishes.storage)}")
 
 
-def _look(path: Path, separator: Separator | None) -> DataLook:
-    [answer] = ask("workers.look", LookRequest(path=str(path.resolve()), separator=separator))
-    return DataLook.model_validate(answer)
-
-
 def _refuse_existing(paths: Sequence[Path]) -> None:
     fix = "remove it, or give --into DIRECTORY or --name NAME"
     if problems := [
         Problem(str(path), "", "this file exists already", fix) for path in paths if path.exists()
     ]:
         raise ConfigError(problems)
-
-
-def _placed(files: Mapping[Split, Path], look: DataLook) -> tuple[Path, dict[Split, str]]:
-    """Return the data directory, and the file of each split below it."""
-    resolved = {split: path.resolve() for split, path in files.items()}
-    if look.folders:
-        folder = resolved[Split.TRAIN]
-        return folder, {Split(split): name for split, name in look.folders.items()}
-    directory = Path(os.path.commonpath([path.parent for path in resolved.values()]))
-    return directory, {split: str(path.relative_to(directory)) for split, path in resolved.items()}
 
 
 def _relative(path: Path, target: Path) -> str:
@@ -198,19 +182,19 @@ def _checked(text: str, name: str, file: Path) -> TaskSpec:
     return task.spec()
 
 
-def _inspected(spec: TaskSpec, data_dir: Path, storage: Path) -> dict[str, Any]:
+def _inspected(spec: TaskSpec, root: Path, cache: Path) -> dict[str, Any]:
     """Read every row in a worker, and remember its counts for the plan. Raises DataError."""
-    [answer] = ask("workers.inspect", InspectTask(task=spec, root=str(data_dir)), "task")
-    digest = digest_data(spec, data_dir, own_cache())
+    [answer] = ask("workers.inspect", InspectTask(task=spec, root=str(root)), "task")
+    digest = digest_data(spec, root, own_cache())
     if (unscorable := answer["unscorable"]) is not None:
         raise DataError(f"task {spec.name}", None, unscorable["problem"], unscorable["fix"])
     if digest is not None:
-        remember_counts(cache_of(storage).resolve(), spec, digest, {spec.max_length: counts_of(answer)})
+        remember_counts(cache, spec, digest, {spec.max_length: counts_of(answer)})
     return answer
 
 
 def _show(
-    files: Mapping[Split, Path],
+    source: Source,
     study: Study,
     begin: Start,
     good_enough: Mapping[str, float],
@@ -220,7 +204,7 @@ def _show(
     look = study.look
     columns = f", {quantity(len(look.columns) + look.other_columns, 'column')}" if look.columns else ""
     rows = quantity(look.rows, "sentence" if look.format == "conll" else "row")
-    console.print(f"{files[Split.TRAIN]}: {look.format}, {rows}{columns}", highlight=False, soft_wrap=True)
+    console.print(f"{source.shown}: {look.format}, {rows}{columns}", highlight=False, soft_wrap=True)
     table = plain_table("", "taken", "why")
     for key, answer in study.settled.items():
         table.add_row(key.replace("_", " "), answer.value or "–", answer.why)

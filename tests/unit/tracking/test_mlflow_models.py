@@ -85,7 +85,7 @@ def lab(tmp_path: Path, mlflow_store: Path) -> Lab:
     return found
 
 
-def test_a_model_is_one_of_its_run_and_loads(lab: Lab) -> None:
+def test_a_model_is_one_of_its_run_and_loads(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
     import pandas as pd
 
@@ -97,7 +97,7 @@ def test_a_model_is_one_of_its_run_and_loads(lab: Lab) -> None:
     assert (run.data.tags[MODEL], run.data.tags[MODEL_ID]) == (lab.digest, model.model_id)
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
     assert (model.name, str(model.status)) == ("model", "READY")
-    mlflow.set_tracking_uri(lab.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lab.uri)
     for address in (f"models:/{model.model_id}", f"runs:/{run.info.run_id}/model"):
         loaded = mlflow.pyfunc.load_model(address)
         assert loaded.predict(pd.DataFrame({"text": ["a"]})).to_dict("records") == [{"label": "yes"}]

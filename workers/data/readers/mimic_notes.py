@@ -22,8 +22,8 @@ from workers.data.examples import MultilabelText, RegressionText, Text
 from workers.data.faults import Faults
 from workers.data.holdout import Selector
 from workers.data.readers.mimic_outcomes import (
+    AdmissionOutcome,
     LeftOut,
-    Outcome,
     check_groups,
     discharge_codes,
     outcomes_at_admission,
@@ -105,7 +105,7 @@ def _corpus(
     left_out = LeftOut()
     notes = table_of(names, root, "NOTEEVENTS")
     admissions = read_admissions(table_of(names, root, "ADMISSIONS"), faults)
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, AdmissionOutcome]
     if reader.outcome == "discharge-codes":
         outcomes, unread = discharge_codes(reader, names, root, admissions, faults, left_out), set[str]()
     else:
@@ -123,7 +123,7 @@ def _corpus(
     return _Corpus(examples, faults, left_out)
 
 
-def _example(text: str, outcome: Outcome, document: str, patient: Identity) -> Text:
+def _example(text: str, outcome: AdmissionOutcome, document: str, patient: Identity) -> Text:
     if isinstance(outcome, float):
         return RegressionText(text, None, "", document, patient, Unit.PATIENT, value=outcome)
     if isinstance(outcome, tuple):

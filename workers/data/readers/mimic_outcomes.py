@@ -23,7 +23,7 @@ from workers.data.readers.mimic_tables import (
 
 _DAY = timedelta(days=1)
 _STAYS = (timedelta(days=3), timedelta(days=7), timedelta(days=14))  # the longest of classes 0, 1 and 2
-Outcome = str | float | tuple[str, ...]  # a class, a number, or codes
+AdmissionOutcome = str | float | tuple[str, ...]  # a class, a number, or codes
 LeftOut = Counter[tuple[str, Identity]]  # (reason, patient; NO_ID if unknown)
 
 
@@ -48,10 +48,10 @@ def outcomes_at_admission(
     admissions: Mapping[str, Admission],
     faults: Faults,
     left_out: LeftOut,
-) -> dict[str, Outcome]:
+) -> dict[str, AdmissionOutcome]:
     """Return the label, or the days, of each admission that has one, in the order of their ids."""
     grouped = _groups(reader, names, root, faults) if reader.outcome == "diagnosis-group" else {}
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, AdmissionOutcome] = {}
     for identity, admission in _by_id(admissions):
         if admission.newborn:
             left_out["newborn admissions", admission.patient] += 1
@@ -84,7 +84,7 @@ def discharge_codes(
     admissions: Mapping[str, Admission],
     faults: Faults,
     left_out: LeftOut,
-) -> dict[str, Outcome]:
+) -> dict[str, AdmissionOutcome]:
     """Return which of the most frequent codes each admission has, in the order of their ids; of equally
     frequent ones the first by name count."""
     given = read_codes(table_of(names, root, "DIAGNOSES_ICD"), diagnosis_code, faults)
@@ -93,7 +93,7 @@ def discharge_codes(
         given.setdefault(identity, set()).update(codes)
     counts = Counter(code for identity in admissions for code in given.get(identity, ()))
     frequent = set(sorted(counts, key=lambda code: (-counts[code], code))[: reader.codes])
-    coded: dict[str, Outcome] = {}
+    coded: dict[str, AdmissionOutcome] = {}
     for identity, admission in _by_id(admissions):
         if codes := given.get(identity, set()) & frequent:
             coded[identity] = tuple(sorted(codes))
