@@ -101,3 +101,24 @@ def test_a_plan_counts_by_the_tokenizers_that_are_here(tmp_path: Path) -> None:
     )
     write_task(tmp_path, files, TABLE, max_length=8, mean_tokens=9)
     assert json.loads(planned("--json"))["tokens"] == {}
+
+
+def test_init_chooses_the_length_by_the_tokenizers_that_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """60 words of six tokens each; guessed by the words, 128 would do."""
+    monkeypatch.chdir(tmp_path)
+    backbone = {"model": "toy", "domain": "general", "architecture": "bert"}
+    weights = {"kind": "folder", "folder": str(tiny_folder("bert"))}
+    (tmp_path / "own" / "backbones").mkdir(parents=True)
+    (tmp_path / "own" / "backbones" / "toy.yaml").write_text(json.dumps(backbone | {"weights": weights}))
+    words = " ".join(["abcdef"] * 60)
+    lines = [f"{words} {n},{'xy'[n % 2]}\n" for n in range(60)]
+    (tmp_path / "notes.csv").write_text("note,label\n" + "".join(lines))
+    asked = ["--model", "toy", "--catalogue", "own", "--id", "none", "--domain", "general", "--within", "0.1"]
+    done = CliRunner().invoke(app, ["init", "notes.csv", *asked])
+    assert done.exception is None, done.output
+    longest = max(sizes(*((f"{words} {n}",) for n in range(60))))
+    assert 256 < longest <= 512
+    assert "max_length: 512" in (tmp_path / "notes" / "tasks" / "notes.yaml").read_text()
+    assert "by the tokenizer of toy" in " ".join(done.output.split())

@@ -16,9 +16,11 @@ from orchestrator.contracts.data_look import ColumnLook, DataLook
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.planning.workload import TOKENS_PER_WORD
+from orchestrator.units import named_list
 
 DOMAINS = ("clinical", "biomedical", "general")
-_LENGTHS = (64, 128, 256, 512)
+LENGTHS = (64, 128, 256, 512)
+_MOST_NAMES = 3
 HELD_OUT = 0.2  # share of the ids for dev, and for test
 
 
@@ -37,6 +39,14 @@ class Flags:
 
 
 @dataclass(frozen=True)
+class TokenisedLength:
+    """The least usual length that cuts at most one text in twenty, by the tokenizers of these backbones."""
+
+    tokens: int
+    backbones: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything about the data that the task file says, each with its reason."""
 
@@ -44,17 +54,29 @@ class Study:
     files: Mapping[Split, str]  # below the data directory
     kind: TaskKind
     settled: Mapping[str, Answer]  # by what it is
+    tokenised: TokenisedLength | None = None
 
     def value(self, key: str) -> str | None:
         return self.settled[key].value if key in self.settled else None
 
     @property
     def max_length(self) -> int:
-        """Return the least usual length that cuts at most one text in twenty, as far as words tell."""
+        """Return the least usual length that cuts at most one text in twenty, as far as words tell where no
+        tokenizer has read them."""
+        if self.tokenised is not None:
+            return self.tokenised.tokens
         words = self.look.long_words or 0
         for key in ("text", "second_text"):
             words += next((c.long_words for c in self.look.columns if c.name == self.value(key)), 0)
-        return next((n for n in _LENGTHS if n >= math.ceil(TOKENS_PER_WORD * words)), _LENGTHS[-1])
+        return next((n for n in LENGTHS if n >= math.ceil(TOKENS_PER_WORD * words)), LENGTHS[-1])
+
+    @property
+    def why_max_length(self) -> str:
+        if self.tokenised is None:
+            return f"tokens; the lengths of 19 of 20 texts, guessed at {TOKENS_PER_WORD} tokens a word"
+        many = "s" if len(self.tokenised.backbones) > 1 else ""
+        names = named_list(self.tokenised.backbones, _MOST_NAMES)
+        return f"tokens; the lengths of 19 of 20 texts, by the tokenizer{many} of {names}"
 
     def task(self, title: str, sensitive: bool) -> dict[str, Any]:
         """Return the task as its file has it."""

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from orchestrator.cli.catalogue.task import counts_of, show_splits
 from orchestrator.cli.init.asking import Asking, on_terminal
 from orchestrator.cli.init.columns import Question
 from orchestrator.cli.init.files import sweep_text, task_text
+from orchestrator.cli.init.lengths import backbones_here, length_by_tokenizers
 from orchestrator.cli.init.models import Start, Weights, start
 from orchestrator.cli.init.source import Source
 from orchestrator.cli.init.study import Flags, Study, settle, title_of
@@ -83,8 +84,11 @@ def init(
     study = settle(look, below, flags, asking)
     weights = _weights(wishes, asking)
     good_enough = _good_enough(wishes, study.kind, asking)
-    task = study.task(title, wishes.sensitive)
-    text = task_text(task, study)
+    text = task_text(study.task(title, wishes.sensitive), study)
+    backbones = backbones_here(catalogue, start(catalogue, weights, wishes.models, look.rows), cache)
+    length = length_by_tokenizers(_checked(text, name, task_file), root, backbones, cache)
+    study = replace(study, tokenised=length)
+    text = task_text(study.task(title, wishes.sensitive), study)
     spec = _checked(text, name, task_file)
     answer = _inspected(spec, root, cache)
     if not good_enough:  # an error has a unit of its own, in which nothing is small for all tasks
@@ -208,9 +212,7 @@ def _show(
     table = plain_table("", "taken", "why")
     for key, answer in study.settled.items():
         table.add_row(key.replace("_", " "), answer.value or "–", answer.why)
-    table.add_row(
-        "max_length", str(study.max_length), "tokens; the lengths of 19 of 20 texts, at 1.4 tokens a word"
-    )
+    table.add_row("max_length", str(study.max_length), study.why_max_length)
     table.add_row("models", ", ".join(begin.models), begin.why)
     [(rule, figure)] = good_enough.items()
     table.add_row("good enough", f"{rule} {figure:g}", why)

@@ -1,0 +1,46 @@
+"""How long texts are by the tokenizers that are on this machine, before a sweep of theirs exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.cli.init.models import Start
+from orchestrator.cli.init.study import LENGTHS, TokenisedLength
+from orchestrator.cli.worker_calls import ask
+from orchestrator.config import Catalogue
+from orchestrator.config.weights_digests import are_weights_here
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.token_counts import CountedTokens, CountTokens
+from orchestrator.errors import InputError
+
+_CUT = 0.05  # share of the texts that a length may cut
+
+
+def backbones_here(catalogue: Catalogue, begin: Start, cache: Path) -> list[BackboneSpec]:
+    """Return the backbones of a first sweep whose weights, and so tokenizers, are on this machine."""
+    keys = [(model, domain) for model in begin.models for domain in begin.domains]
+    found = [catalogue.backbones[key] for key in keys if key in catalogue.backbones]
+    return [backbone for backbone in found if are_weights_here(backbone, cache)]
+
+
+def length_by_tokenizers(
+    spec: TaskSpec, root: Path, backbones: Iterable[BackboneSpec], cache: Path
+) -> TokenisedLength | None:
+    """Return the least usual length that cuts at most one text in twenty, None if no tokenizer is here. A
+    file that cannot be read is left to the reading of every row, which says all that is wrong with it."""
+    request = CountTokens(
+        task=spec, root=str(root), backbones=tuple(backbones), cache_dir=str(cache), lengths=LENGTHS
+    )
+    if not request.backbones:
+        return None
+    try:
+        answers = list(map(CountedTokens.model_validate, ask("workers.inspect", request, "tokens")))
+    except InputError:
+        return None
+    counts = {answer.backbone: answer.counts for answer in answers if answer.counts is not None}
+    if not counts:
+        return None
+    fitting = (n for n in LENGTHS if all(c.cut[n] <= _CUT * c.examples for c in counts.values()))
+    return TokenisedLength(next(fitting, LENGTHS[-1]), tuple(counts))
