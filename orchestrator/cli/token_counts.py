@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from orchestrator.config.data_digests import is_data_here
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import remember_tokens
 from orchestrator.config.weights_digests import are_weights_here
+from orchestrator.contracts import hub
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.task import TaskSpec
@@ -50,7 +52,7 @@ def _uncounted(session: Session) -> Iterator[tuple[TaskSpec, list[BackboneSpec]]
     for name, task in session.tasks.items():
         if task.mean_tokens is not None or task.invented or not inputs.data.get(name):
             continue
-        if isinstance(task.reader, HubReader) or not is_data_here(task, session.sweep.lock, cache):
+        if _root(session, task) is None or not is_data_here(task, session.sweep.lock, cache):
             continue
         of_task = {c.backbone.name: c.backbone for c in session.sweep.grid.cells if c.task.spec.name == name}
         yield (
@@ -65,10 +67,19 @@ def _uncounted(session: Session) -> Iterator[tuple[TaskSpec, list[BackboneSpec]]
         )
 
 
+def _root(session: Session, task: TaskSpec) -> Path | None:
+    """Return the folder that the task is read from, None if it is not on this machine."""
+    reader = task.reader
+    if isinstance(reader, HubReader):
+        cache = cache_of(session.sweep.storage)
+        return hub.snapshot_of(cache, reader.dataset, reader.revision, "datasets")
+    return session.sweep.data_dir
+
+
 def _asked(session: Session, task: TaskSpec, backbones: list[BackboneSpec]) -> dict[str, TokenCounts]:
     request = CountTokens(
         task=task,
-        root=str(session.sweep.data_dir),
+        root=str(_root(session, task)),
         backbones=tuple(backbones),
         cache_dir=str(cache_of(session.sweep.storage)),
         lengths=lengths_of(session.sweep)[task.name],

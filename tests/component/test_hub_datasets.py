@@ -43,6 +43,7 @@ TASK = {
     "domain": "clinical",
     "metric": "accuracy",
     "max_length": 16,
+    "mean_tokens": 6,
 }
 
 
@@ -236,6 +237,8 @@ def test_init_writes_a_sweep_over_a_data_set_at_its_commit(desk: Desk) -> None:
     assert (outcome["labels"], outcome["rows"]["train"]) == (["neg", "pos"], 24)
     lock = yaml.safe_load(sweep.with_suffix(".lock").read_text())["tasks"]["notes"]
     assert (lock["asked"], lock["commit"]) == (OLD, OLD)
+    planned = desk.json("plan", str(sweep), "--json", **OFFLINE)
+    assert [counts["examples"] for counts in planned["tokens"]["notes"].values()] == [24]
 
 
 def test_init_of_a_name_that_is_no_data_set_says_what_it_looked_for(desk: Desk) -> None:
