@@ -30,7 +30,7 @@ from workers.export import export_model
 from workers.exported.folder import write
 from workers.models.backbones import load_tokenizer
 from workers.runtime.attempt import run_attempt
-from workers.tasks import Encoded, Objective
+from workers.tasks import Encoded, LogitMeaning
 
 CPU = torch.device("cpu")
 GIVEN = [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
@@ -38,7 +38,7 @@ GIVEN = [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
 
 def encoded() -> Encoded:
     ids = [[2, 5, 3], [2, 6, 3], [2, 7, 3], [2, 8, 3]]
-    return Encoded(ids, GIVEN, None, truncated=0, objective=Objective.ANY_OF)
+    return Encoded(ids, GIVEN, None, truncated=0, objective=LogitMeaning.ANY_OF)
 
 
 def test_balanced_weights_make_the_given_and_the_missing_count_alike() -> None:

@@ -30,14 +30,14 @@ from workers.exported.snippet import usage_program
 from workers.losses import summed_loss
 from workers.models.backbones import load_tokenizer
 from workers.runtime.attempt import run_attempt
-from workers.tasks import Objective
+from workers.tasks import LogitMeaning
 
 SCALE = TargetScale(mean=5.0, deviation=2.5)
 
 
 def test_the_loss_is_the_squared_difference_on_the_scale() -> None:
     logits, labels = torch.tensor([[0.5], [1.0]]), torch.tensor([0.0, -1.0])
-    assert summed_loss(Objective.NUMBER, logits, labels).item() == pytest.approx(0.25 + 4.0)
+    assert summed_loss(LogitMeaning.NUMBER, logits, labels).item() == pytest.approx(0.25 + 4.0)
 
 
 def task_of_stays(data: Path) -> dict[str, Any]:

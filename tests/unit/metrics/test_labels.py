@@ -15,7 +15,7 @@ from workers.contributions import scored_examples
 from workers.data.examples import MultilabelText
 from workers.guessing import guessing
 from workers.metrics import score_labels
-from workers.tasks import Encoded, Objective
+from workers.tasks import Encoded, LogitMeaning
 from workers.thresholds import best_threshold, probabilities
 
 LABELS = ("a", "b", "c")
@@ -87,7 +87,7 @@ def test_the_sums_over_documents_give_the_score(found: tuple[np.ndarray, np.ndar
         labels=gold.astype(float).tolist(),
         token_type_ids=None,
         truncated=0,
-        objective=Objective.ANY_OF,
+        objective=LogitMeaning.ANY_OF,
     )
     for metric in FIGURES:
         asked = task("t", TaskKind.MULTILABEL).model_copy(update={"metric": metric})

@@ -20,7 +20,7 @@ from workers.contributions import scored_examples
 from workers.data.examples import RegressionText
 from workers.guessing import guessing
 from workers.metrics import score_values
-from workers.tasks import Encoded, Objective, predicted_values
+from workers.tasks import Encoded, LogitMeaning, predicted_values
 
 FIGURES = (MetricName.MAE, MetricName.RMSE, MetricName.PEARSON)
 SCALE = TargetScale(mean=4.0, deviation=2.0)
@@ -45,7 +45,7 @@ def encoded(values: np.ndarray) -> Encoded:
         labels=((values - SCALE.mean) / SCALE.deviation).tolist(),
         token_type_ids=None,
         truncated=0,
-        objective=Objective.NUMBER,
+        objective=LogitMeaning.NUMBER,
         values=values.tolist(),
         scale=SCALE,
     )
