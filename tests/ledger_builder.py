@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights
+from orchestrator.contracts.fold import folds_of
 from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
@@ -152,9 +153,12 @@ class LedgerBuilder:
             tasks={t.name: t for t in tasks},
             recipes={cell.name: recipe or Recipe(learning_rate=5e-4) for cell in cells},
             trials=tuple(
-                PlannedTrial(cell=c, seed=s, fingerprint=fingerprint, resources=resources or Resources())
+                PlannedTrial(
+                    cell=c, seed=s, fold=f, fingerprint=fingerprint, resources=resources or Resources()
+                )
                 for c in cells
                 for s in seeds
+                for f in folds_of(next(t.folds for t in tasks if t.name == c.task))
             ),
             refused=tuple(RefusedCell(cell=cell, reason=reason) for cell, reason in refused.items()),
             provenance={"python": "3.11.2", "code": "0" * 40},
@@ -214,6 +218,7 @@ class LedgerBuilder:
             digests=Digests(data="d" * 16, weights="w" * 16, code="c" * 16, metrics="1"),
             fingerprint=fate.fingerprint or trial.fingerprint,
             candidate=trial.candidate,
+            fold=trial.fold,
         )
         return AttemptOrder(
             trial=spec,

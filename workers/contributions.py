@@ -21,13 +21,16 @@ The score is that of the metric as `workers.metrics` defines it, to rounding. Fi
 infinitesimal jackknife (Efron 1982): their variance over documents is that of the score over test sets.
 
 What leaves. No text, no name, no class name, no logit, and not the order of the rows: documents are in the
-order of a hash whose key is made of the whole test part, text and labels included, and is written nowhere. So
-all trials of a task share an order that only who holds the corpus can make. What can be read all the same:
+order of a hash whose key is made of the whole test part (`workers.documents`). So all trials of a task share
+an order that only who holds the corpus can make. With folds the order is that of the documents of all folds.
+What can be read all the same:
 
 - how many documents there are, and how many of them a model answered rightly;
 - of macro F1, one value for each kind of (wanted, found) class: how large the classes are, and which kinds of
   mistake how often; of F1, how many mentions each document has; of AUROC, where the score of each document
   ranks, and of two classes in which of them it lies; of MAE and RMSE, by how much each answer is wrong;
+- of folds, which documents are in one, and how often each class was given, and rightly (`test_classes` of an
+  outcome);
 - across models of one task, which answers belong to one document, and so which documents are hard.
 
 Who also holds the corpus can line all of it up with the documents, and read which ones a model got right.
@@ -36,8 +39,6 @@ Numbers of several examples of one document are summed.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,8 +51,9 @@ from seqeval.metrics.sequence_labeling import get_entities
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import TaskKind, Unit
+from orchestrator.contracts.vocabulary import TaskKind
 from workers.data.examples import Example
+from workers.documents import Documents
 from workers.metrics import entities_by_sentence
 from workers.tasks import Encoded, decode_subwords, decode_tags, predicted_values
 from workers.thresholds import probabilities
@@ -77,9 +79,11 @@ def scored_examples(
     data: Encoded,
     logits: Sequence[NDArray[np.floating[Any]]],
     threshold: float | None = None,
+    documents: Documents | None = None,
 ) -> ScoredExamples | None:
     """`examples` and `data` are the same ones, before and after encoding; `logits` in their order. The
-    `threshold` is that of a multilabel model.
+    `threshold` is that of a multilabel model. `documents`: of all folds, where the examples are those of one:
+    the documents of the others then add 0 to both numbers.
 
     None for the loss, and where the metric is missing.
     """
@@ -95,37 +99,12 @@ def scored_examples(
         parts = _of_classes(task, labels, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
-    digest = _digest(examples)
-    places = _places(examples, key=_derived(digest, b"order"))
-    numerator, denominator = (floats(np.bincount(places, weights=part)) for part in parts)
-    test_set = _derived(digest, b"test part").hex()[:16]
-    return ScoredExamples(task.metric, test_set, numerator, denominator, _unit(examples))
-
-
-def _digest(examples: Sequence[Example]) -> bytes:
-    """Return a digest of all examples in their order, labels included. Keys derived from it do not reveal
-    it."""
-    digest = hashlib.sha256()
-    for example in examples:
-        digest.update(repr(example.__dict__).encode())
-    return digest.digest()
-
-
-def _derived(digest: bytes, what: bytes) -> bytes:
-    return hmac.digest(digest, what, "sha256")
-
-
-def _places(examples: Sequence[Example], key: bytes) -> list[int]:
-    """Return for each example the index of its document, in the order of a hash that needs the test part."""
-    names = {example.group or example.document for example in examples}
-    ordered = sorted(names, key=lambda name: hmac.digest(key, name.encode(), "sha256"))
-    index_of = {name: index for index, name in enumerate(ordered)}
-    return [index_of[example.group or example.document] for example in examples]
-
-
-def _unit(examples: Sequence[Example]) -> Unit:
-    """Return the unit of the documents: where they differ, the weakest."""
-    return max((example.unit for example in examples), key=list(Unit).index)
+    documents = Documents(examples) if documents is None else documents
+    places = documents.places(examples)
+    numerator, denominator = (
+        floats(np.bincount(places, weights=part, minlength=len(documents))) for part in parts
+    )
+    return ScoredExamples(task.metric, documents.test_set, numerator, denominator, documents.unit)
 
 
 def _of_mentions(

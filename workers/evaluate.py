@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
+from orchestrator.contracts.outcome import ClassAnswers
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
@@ -20,8 +21,16 @@ from workers.batches import FlatSplit, Rows, by_length
 from workers.contributions import scored_examples
 from workers.data.examples import Example
 from workers.distributed.ranks import ALONE, Ranks
+from workers.documents import Documents
 from workers.losses import summed_loss
-from workers.metrics import score_labels, score_sequences, score_subwords, score_tags, score_values
+from workers.metrics import (
+    class_answers,
+    score_labels,
+    score_sequences,
+    score_subwords,
+    score_tags,
+    score_values,
+)
 from workers.models.masks import padding_known
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags, predicted_values
 from workers.thresholds import best_threshold, probabilities
@@ -43,12 +52,13 @@ class DivergedError(Exception):
 class Evaluation:
     """`collapsed`: one answer to everything, or an AUROC near one half (`is_collapsed`). `examples`: what
     each document adds to the score, where this was requested and is defined. `threshold`: the probability
-    from which a multilabel model gave a label."""
+    from which a multilabel model gave a label. `classes`: the answers by class, where an example has any."""
 
     metrics: Metrics
     collapsed: bool
     examples: ScoredExamples | None = None
     threshold: float | None = None
+    classes: dict[str, ClassAnswers] = field(default_factory=dict)
 
 
 def evaluate(
@@ -61,16 +71,19 @@ def evaluate(
     batch_size: int,
     ranks: Ranks = ALONE,
     examples: Sequence[Example] | None = None,
+    documents: Documents | None = None,
     threshold: float | None = None,
 ) -> Evaluation:
     """Return all metrics of the task's kind, and the mean loss per example (per word for ner). The ranks
     share the batches, and all get the answer that a single one would get. `flat` is `data` on the device;
-    with `examples`, those that it encodes, also what each of their documents adds to the task's metric. The
-    `threshold` is that of a multilabel model; None: the best one for `data`, which is then dev.
+    with `examples`, those that it encodes, also what each of their documents adds to the task's metric
+    (`documents`: of all folds). The `threshold` is that of a multilabel model; None: the best one for `data`,
+    which is then dev.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
     logits, loss = _answers(model, flat, batch_size, ranks)
+    classes: dict[str, ClassAnswers] = {}
     targets = sum(flat.targets)
     if task.kind is TaskKind.NER:
         scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
@@ -84,12 +97,17 @@ def evaluate(
         threshold = best_threshold(task.metric, gold, shares) if threshold is None else threshold
         scores = score_labels(gold, shares >= threshold, shares)
         one_class = _one_set(gold, shares >= threshold)
+        classes = class_answers(labels, gold, shares >= threshold)
     else:
         gold, answers = np.array(data.labels), np.stack(logits)
         scores = score_sequences(
             task.kind, labels, task.negative_label, gold, answers, positive_label=task.positive_label
         )
         one_class = _one_class(gold, answers)
+        is_class = np.arange(len(labels))
+        classes = class_answers(
+            labels, gold[:, None] == is_class, answers.argmax(axis=-1)[:, None] == is_class
+        )
     collapsed = is_collapsed(task, scores, one_class)
     if targets:
         mean_loss = MetricValue(value=loss / targets)
@@ -97,8 +115,8 @@ def evaluate(
         mean_loss = MetricValue(missing="there is no word to label")
     document_scores = None
     if examples is not None:
-        document_scores = scored_examples(task, labels, examples, data, logits, threshold)
-    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores, threshold)
+        document_scores = scored_examples(task, labels, examples, data, logits, threshold, documents)
+    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores, threshold, classes)
 
 
 def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> tuple[list[Any], float]:

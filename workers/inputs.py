@@ -16,7 +16,9 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem
 from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.data.examples import characters
+from workers.data.folds import FoldOfSeed
 from workers.data.hub_dataset import dataset_root
+from workers.documents import Documents
 from workers.models.foreign_tokenizers import bounded, reading_seconds
 from workers.tasks import Encoded, encode, target_scale
 
@@ -30,7 +32,8 @@ class Examples:
     rows: dict[str, int]
     counts: dict[Split, SplitCounts]  # what is cut is not known yet
     train_classes: dict[str, int]  # training examples of each class; for ner mentions of each type
-    scale: TargetScale | None = None  # regression: of the number in train, as it is capped
+    scale: TargetScale | None  # regression: of the number in train, as it is capped
+    documents: Documents  # of test; with folds those of all folds
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +78,9 @@ def read_examples(order: AttemptOrder) -> Examples:
     """Read all three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
     task, recipe = order.trial.task, order.trial.recipe
     root = data_root(task, order.data_dir, Path(order.cache_dir))
-    corpus = read_corpus(task, root, Split)
+    trial = order.trial
+    which = None if trial.fold is None else FoldOfSeed(trial.fold, trial.seed)
+    corpus = read_corpus(task, root, Split, which)
     available = corpus.splits
     splits = {
         Split.TRAIN: cap_rows(available[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
@@ -86,7 +91,13 @@ def read_examples(order: AttemptOrder) -> Examples:
     rows |= {split.value: len(kept) for split, kept in splits.items()}
     classes = dict.fromkeys(task.labels or (), 0) | class_counts(splits[Split.TRAIN])
     return Examples(
-        corpus.labels, splits, rows, corpus.counts(splits), classes, target_scale(splits[Split.TRAIN])
+        corpus.labels,
+        splits,
+        rows,
+        corpus.counts(splits),
+        classes,
+        target_scale(splits[Split.TRAIN]),
+        Documents(corpus.tested),
     )
 
 

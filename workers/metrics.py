@@ -27,6 +27,7 @@ from seqeval.scheme import IOB2, Entities
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support, roc_auc_score
 
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
+from orchestrator.contracts.outcome import ClassAnswers
 from orchestrator.contracts.vocabulary import TaskKind
 
 VERSION = "2"  # part of the fingerprint: raise it whenever a definition here changes
@@ -118,6 +119,17 @@ def score_values(gold: NDArray[np.float64], predicted: NDArray[np.float64]) -> M
         MetricName.MAE: MetricValue(value=float(np.abs(errors).mean())),
         MetricName.RMSE: MetricValue(value=float(np.sqrt(np.square(errors).mean()))),
         MetricName.PEARSON: correlation,
+    }
+
+
+def class_answers(
+    labels: Sequence[str], gold: NDArray[np.bool_], predicted: NDArray[np.bool_]
+) -> dict[str, ClassAnswers]:
+    """Count the answers by class or label. Both: (examples, labels)."""
+    counts = zip(*((part.sum(axis=0).tolist()) for part in (gold & predicted, predicted, gold)), strict=True)
+    return {
+        label: ClassAnswers(right=right, given=given, examples=examples)
+        for label, (right, given, examples) in zip(labels, counts, strict=True)
     }
 
 

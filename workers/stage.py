@@ -19,6 +19,7 @@ from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.files import draft, file_digests
+from orchestrator.contracts.fold import folds_of
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
@@ -97,6 +98,7 @@ def _timed(item: str, work: Callable[[], dict[str, Any]], is_task: bool = False)
 
 def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
     from workers.data import cap_rows, check_parted, check_scorable, read_corpus
+    from workers.data.folds import FoldOfSeed
     from workers.data.hub_dataset import stage_dataset
     from workers.data.labels import check_known
     from workers.data.scorable import check_separate
@@ -121,7 +123,9 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
     counted = next(iter(by_length.values()))
     check_separate(task, counted)
     check_parted(task, counted)
-    check_scorable(task, corpus.labels, corpus.splits)
+    for fold in folds_of(task.folds):
+        part = corpus if fold is None else read_corpus(task, root, which=FoldOfSeed(fold, 0))
+        check_scorable(task, part.labels, part.splits)
     for rows in request.dev_rows.get(task.name, ()):
         capped = {Split.DEV: cap_rows(corpus.splits[Split.DEV], rows)}
         check_scorable(task, corpus.labels, capped, f"dev_rows {rows}")

@@ -6,7 +6,7 @@ ones, so that an attempt that fails still reports what came before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.kept_weights import GIB
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.metrics import MetricName, Metrics
-from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
+from orchestrator.contracts.outcome import ClassAnswers, Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import AttemptOrder
@@ -30,7 +30,7 @@ from workers.checkpoint import (
     Weights,
     load_trained_weights,
 )
-from workers.data import Example, check_scorable
+from workers.data import check_scorable
 from workers.distributed.ranks import Ranks, first_of_machine, join
 from workers.distributed.sharding import refuse_method, spreads_weights
 from workers.evaluate import check_seen, evaluate
@@ -74,6 +74,7 @@ class ScoreRecord:
 
     metrics: Metrics = field(default_factory=dict)
     examples: ScoredExamples | None = None
+    classes: dict[str, ClassAnswers] = field(default_factory=dict)  # of a fold
     serving: tuple[Serving, ...] = ()
 
 
@@ -167,7 +168,7 @@ def run_trial(
     meter.enter(Phase.TEST)
     load_trained_weights(adapted.model, best)
     threshold = records.progress.best_threshold
-    scores = _score(order, machine, adapted, data, examples.splits[Split.TEST], threshold)
+    scores = _score(order, machine, adapted, data, examples, threshold)
     yield (records := replace(records, scores=scores))
     gauges.compare(machine.ranks)
     if machine.ranks.count == 1 and not order.resources.shares_a_gpu:
@@ -278,7 +279,7 @@ def _score(
     machine: _Machine,
     adapted: Adapted,
     data: TaskData,
-    examples: Sequence[Example],
+    examples: Examples,
     threshold: float | None,
 ) -> ScoreRecord:
     tested = evaluate(
@@ -289,10 +290,13 @@ def _score(
         data.labels,
         batch_size=order.evaluation_size,
         ranks=machine.ranks,
-        examples=examples,
+        examples=examples.splits[Split.TEST],
+        documents=examples.documents,
         threshold=threshold,
     )
-    return ScoreRecord(tested.metrics, tested.examples)
+    return ScoreRecord(
+        tested.metrics, tested.examples, classes={} if order.trial.fold is None else tested.classes
+    )
 
 
 def _verify_export(

@@ -17,6 +17,7 @@ from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.config.shape_limits import text_room, unfit
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.fold import Fold, folds_of
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import ProblemError
 from orchestrator.contracts.sweep import EXCLUDED, RefusedCell
@@ -44,6 +45,13 @@ class GridCell:
     recipe: Recipe  # with `tune`, what a search starts from
     tune: Tune | None = None
     rules: tuple[int, ...] = ()  # those of the sweep that match
+    one_fold: bool = False  # of a probe, which is no result
+
+    @property
+    def folds(self) -> tuple[Fold | None, ...]:
+        """Return what the trials of one seed test: the folds of the task, or None for its test part."""
+        folds = folds_of(self.task.spec.folds)
+        return folds[:1] if self.one_fold else folds
 
 
 @dataclass
@@ -122,6 +130,8 @@ def _by_rules(
 def _refusal(cell: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
     """Return why the cell could not run, or would not do what its recipe says; None if it can."""
     settings, recipe, task = cell.variant.spec.settings, cell.recipe, cell.task.spec
+    if cell.tune is not None and task.folds is not None:
+        return "a search would choose by dev rows that other folds test: with folds, set the values yourself"
     if recipe.train_rows_per_class is not None and task.kind in _OF_SEVERAL_CLASSES:
         example = _OF_SEVERAL_CLASSES[task.kind]
         return f"train_rows_per_class counts examples of a class, and {example}: use train_rows"

@@ -21,10 +21,11 @@ from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.tuning import Tune
+from orchestrator.contracts.vocabulary import Split
 
 _NOTES = MadeNotes(train=24, dev=14, test=14)
 _ROWS, _PER_CLASS, _LENGTH, _BATCH = 16, 2, 64, 8
-_STEPS, _SECONDS, _CANDIDATES = 2, 0.2, 2
+_STEPS, _SECONDS, _CANDIDATES, _FOLDS = 2, 0.2, 2, 2
 _SHARE = 0.2  # of invented rows, in place of a column that says which are held out
 # What the tiny models are: two layers, of which `keep_layers` leaves one, and widths that 16 divides.
 _PLACES, _DEPTH, _BLOCK = 512, 1, 4
@@ -125,11 +126,14 @@ def _in_files(reader: Reader) -> Reader:
 
 
 def _reader(reader: Reader) -> Reader:
-    """Return the reader with shares in place of a column of sites, which invented rows have not."""
+    """Return the reader with shares in place of a column of sites, which invented rows have not, and with
+    two folds in place of many."""
     hold_out: HoldOut | None = getattr(reader, "hold_out", None)
-    if hold_out is None or hold_out.by is None:
+    if hold_out is None or (hold_out.by is None and hold_out.folds is None):
         return reader
     shares = {str(split): _SHARE for split in hold_out.splits}
+    if hold_out.folds is not None:
+        shares = {key: share for key, share in shares.items() if key != Split.TEST} | {"folds": _FOLDS}
     return reader.model_copy(update={"hold_out": HoldOut.model_validate(shares)})
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.record import Record
@@ -48,6 +49,7 @@ class Exported(Record):
     sweep: str
     cell: Cell
     seed: Seed
+    fold: Fold | None = Field(None, exclude_if=lambda fold: fold is None)  # that it was not trained on
     fingerprint: str  # of the trial
     layout: WeightsLayout
     use: ModelUse
@@ -55,7 +57,7 @@ class Exported(Record):
     device_type: str  # that it was scored on: "cpu" or the GPU's product name
     cpus: PositiveInt = 1  # of the process that scored it: sums of other numbers of threads may differ
     deterministic: bool = False
-    test: Metrics  # of this seed
+    test: Metrics  # of this seed, or of the fold
     files: dict[str, str]  # sha256 by path below the folder, of all that holds weights or reads text
 
 

@@ -10,6 +10,7 @@
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
     sensitive/output.rank-<n>.log                 what libraries print: may quote text, stays where it is
+<storage>/<sweep>/trials/<cell>/seed-<n>-fold-<m>/ likewise, a fold of a task with `folds`
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
 <storage>/<sweep>/report/                         report.html, methods.html, report.md, report.json,
                                                   frontier.csv, tables.tex

@@ -88,6 +88,14 @@ class Serving(Record):
     batches: PositiveInt  # that were timed
 
 
+class ClassAnswers(Record):
+    """The answers to the examples of one class, or label, in one fold."""
+
+    right: NonNegativeInt
+    given: NonNegativeInt  # answers that name the class
+    examples: NonNegativeInt  # that are of the class
+
+
 class Outcome(Record):
     """`outcome.json`: complete or absent, written atomically as the last act of an attempt.
 
@@ -130,6 +138,10 @@ class Outcome(Record):
     splits: dict[Split, SplitCounts] = Field(default_factory=dict)  # see `counted`
     train_classes: dict[str, NonNegativeInt] = Field(default_factory=dict)  # training rows of each class
     guessing: dict[MetricName, float] = Field(default_factory=dict)  # what it scores on test
+    # By class, of a fold: what the score of all folds together is made of.
+    test_classes: dict[str, ClassAnswers] = Field(
+        default_factory=dict, exclude_if=lambda classes: not classes
+    )
     micro_batch_size: PositiveInt | None = None  # examples a forward pass of one process, as it ran
     evaluation_batch_size: PositiveInt | None = None  # likewise of scoring
     labels: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from orchestrator.contracts.hub import RepositoryName
 from orchestrator.contracts.record import ProblemError, Record, raise_problems
 from orchestrator.contracts.separators import Separator
 from orchestrator.contracts.task_rules import hold_out_problems, mimic_problems
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import MOST_FOLDS, Split
 from orchestrator.errors import Problem
 
 
@@ -47,6 +47,9 @@ class HoldOut(Record):
     machine, in every order, with any selection of files. Rows without an id fall by their text, marked pairs
     by their sentence, just as firmly. Masked pairs fall by the first row of their sentence, so another order
     or selection of rows may move them, and pairs in another spelling fall apart: they are counted.
+
+    With `folds` the documents of each seed are dealt to folds of equal size instead, with like shares of each
+    class; `workers.data.folds` says how.
     """
 
     dev: float = Field(0, ge=0, lt=1, description="share of the documents or patients that becomes dev")
@@ -60,16 +63,25 @@ class HoldOut(Record):
         default_factory=dict,
         description="values of that column by split: their rows become it, and the others go by their id",
     )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=MOST_FOLDS,
+        exclude_if=lambda folds: folds is None,
+        description="cross-validation, instead of `test`: so many trainings per seed, which together test "
+        "each document once; `dev` is then a share of what is not tested",
+    )
 
     @property
     def splits(self) -> tuple[Split, ...]:
         """Return the splits that are taken from train."""
         shares = {Split.DEV: self.dev, Split.TEST: self.test}
-        return tuple(split for split in shares if shares[split] or split in self.values)
+        parts = tuple(split for split in shares if shares[split] or split in self.values)
+        return parts if self.folds is None else (*parts, Split.TEST)
 
     @model_validator(mode="after")
     def _leaves_train(self) -> HoldOut:
-        if not (self.dev + self.test > 0 or self.values) or self.dev + self.test >= 1:
+        if not (self.dev + self.test > 0 or self.values or self.folds) or self.dev + self.test >= 1:
             problem = f"dev {self.dev:g} and test {self.test:g} make {self.dev + self.test:g} of train"
             raise ProblemError(Problem.of_key("", problem, "let them make more than 0 and less than 1"))
         raise_problems(hold_out_problems(self))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market, PriceBook
 from orchestrator.contracts.probe import Standalone
@@ -30,6 +31,7 @@ class PlannedTrial(Record):
         0.0  # of its steps, in the checkpoint that it continues from
     )
     candidate: PositiveInt | None = None  # number in a tuning search
+    fold: Fold | None = Field(None, exclude_if=lambda fold: fold is None)
 
     @model_validator(mode="before")
     @classmethod
@@ -42,7 +44,7 @@ class PlannedTrial(Record):
 
     @property
     def name(self) -> str:
-        return trial_name(self.cell, self.seed, self.candidate)
+        return trial_name(self.cell, self.seed, self.candidate, self.fold)
 
     @property
     def seconds_left(self) -> float | None:

@@ -84,6 +84,12 @@ class TaskSpec(Record):
         return self.made is not None
 
     @property
+    def folds(self) -> int | None:
+        """Return how many trainings of a seed together test each document once, None for one test part."""
+        hold_out = getattr(self.reader, "hold_out", None)
+        return None if hold_out is None else hold_out.folds
+
+    @property
     def reads_data_dir(self) -> bool:
         """Return whether its files are the user's own, below `data_dir` of a sweep."""
         return self.made is None and not isinstance(self.reader, HubReader)

@@ -76,7 +76,8 @@ def _with_all_shares(reader: Reader) -> str:
 
 
 def shares_held_out(reader: Reader) -> dict[Split, float]:
-    """Return the shares of train that are splits of their own; 0 for one that values of a column make."""
+    """Return the shares of train that are splits of their own; 0 for one that values of a column, or folds,
+    make."""
     hold_out = getattr(reader, "hold_out", None)
     if hold_out is None:
         return {}
@@ -85,7 +86,10 @@ def shares_held_out(reader: Reader) -> dict[Split, float]:
 
 
 def hold_out_problems(hold_out: HoldOut) -> Iterator[Problem]:
-    """Values without their column, of train, beside a share, or of two splits."""
+    """Values without their column, of train, beside a share, or of two splits; folds beside either."""
+    if hold_out.folds is not None:
+        yield from _beside_folds(hold_out)
+        return
     if hold_out.values and hold_out.by is None:
         problem = "belongs to a column, and none is named"
         yield Problem.of_key("values", problem, "add by: COLUMN, or remove values")
@@ -99,6 +103,13 @@ def hold_out_problems(hold_out: HoldOut) -> Iterator[Problem]:
     if both:
         problem = f"{', '.join(map(repr, sorted(both)))} would be in dev and in test"
         yield Problem.of_key("values", problem, "name each value once")
+
+
+def _beside_folds(hold_out: HoldOut) -> Iterator[Problem]:
+    given = {"test": hold_out.test, "values": hold_out.values}
+    for key in (key for key, value in given.items() if value):
+        problem = f"expected {key} or folds, got both: {hold_out.folds} folds test every document"
+        yield Problem.of_key(key, problem, "remove one of the two")
 
 
 def readers_of(task: TaskSpec) -> Iterator[tuple[str, Reader]]:
@@ -196,7 +207,10 @@ def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
     for split in shares_held_out(reader):
         if split in reader.files:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"
-            yield Problem.of_key(f"{key}.hold_out.{split}", problem, "remove one of the two")
+            hold_out = getattr(reader, "hold_out", None)
+            folds = split is Split.TEST and hold_out is not None and hold_out.folds is not None
+            name = "folds" if folds else split
+            yield Problem.of_key(f"{key}.hold_out.{name}", problem, "remove one of the two")
     foreign = sorted(set(getattr(reader, "merge", {}).values()) - set(task.labels or ()))
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"

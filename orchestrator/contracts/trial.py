@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.recipe import Recipe
@@ -41,9 +42,17 @@ class Cell(Record):
         return f"{self.model}/{self.domain}"
 
 
-def trial_name(cell: Cell, seed: int, candidate: int | None = None) -> str:
-    """`tiny/clinical/lora-r8/ncbi-disease/seed-12`; a candidate of a search ends in `tune-003`."""
-    return f"{cell.name}/tune-{candidate:03d}" if candidate else f"{cell.name}/seed-{seed}"
+def trial_name(cell: Cell, seed: int, candidate: int | None = None, fold: Fold | None = None) -> str:
+    """`tiny/clinical/lora-r8/ncbi-disease/seed-12`; a candidate of a search ends in `tune-003`, a fold in
+    `seed-12-fold-2`."""
+    if candidate:
+        return f"{cell.name}/tune-{candidate:03d}"
+    return f"{cell.name}/{seed_name(seed, fold)}"
+
+
+def seed_name(seed: int, fold: Fold | None = None) -> str:
+    """Return the last part of the name of a trial."""
+    return f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold.number}"
 
 
 class Digests(Record):
@@ -57,7 +66,8 @@ class Digests(Record):
 
 
 class TrialSpec(Record):
-    """One (cell, seed), fully resolved: all that a worker needs to know to produce the result."""
+    """One (cell, seed), or one fold of it, fully resolved: all that a worker needs to know to produce the
+    result."""
 
     cell: Cell
     seed: Seed
@@ -68,10 +78,11 @@ class TrialSpec(Record):
     digests: Digests
     fingerprint: str  # 16 hex digits
     candidate: PositiveInt | None = None  # number in a tuning search: it is scored on dev alone
+    fold: Fold | None = Field(None, exclude_if=lambda fold: fold is None)  # that it is scored on
 
     @property
     def name(self) -> str:
-        return trial_name(self.cell, self.seed, self.candidate)
+        return trial_name(self.cell, self.seed, self.candidate, self.fold)
 
 
 class AttemptOrder(Record):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+MOST_FOLDS = 20  # of a cross-validation
+
 
 class TaskKind(StrEnum):
     CLASSIFICATION = "classification"

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.config import GridCell, Inputs
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.recipe import BUDGETS, Recipe
 from orchestrator.contracts.task import TaskSpec
@@ -72,7 +73,7 @@ def code_identity(digests: Digests) -> dict[str, Any]:
 
 
 def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
-    """Return what the fingerprint of a spec digests, without the seed, which is in the trial's name."""
+    """Return what the fingerprint of a spec digests, without seed and fold, which are in the trial's name."""
     parts = {
         "backbone": backbone_identity(spec.backbone, spec.digests.weights),
         "method": method_identity(spec.method),
@@ -88,15 +89,17 @@ def part_digest(part: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def combine(parts: Mapping[str, str], seed: int) -> str:
-    """Return the fingerprint, 16 hex digits, from the digests of the parts."""
-    text = json.dumps([sorted(parts.items()), seed], separators=(",", ":"))
+def combine(parts: Mapping[str, str], seed: int, fold: Fold | None = None) -> str:
+    """Return the fingerprint, 16 hex digits, from the digests of the parts. How many folds there are is in
+    the task's."""
+    which = [seed] if fold is None else [seed, fold.number]
+    text = json.dumps([sorted(parts.items()), *which], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_HEX_DIGITS]
 
 
 def fingerprint(spec: TrialSpec) -> str:
     """Return the fingerprint that a spec should have, whatever it says itself."""
-    return combine({name: part_digest(part) for name, part in identity(spec).items()}, spec.seed)
+    return combine({name: part_digest(part) for name, part in identity(spec).items()}, spec.seed, spec.fold)
 
 
 def differences(old: TrialSpec, new: TrialSpec) -> tuple[str, ...]:

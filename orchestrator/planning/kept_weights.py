@@ -49,13 +49,15 @@ def weights_forecast(plan: Plan) -> WeightsForecast | None:
         return None
     limit = round(config.keep_gib * GIB)
     sizes: dict[str, int] = {}
+    stay = 0
     for cell in cells:
         if (shape := shape_of(cell.backbone)) is not None:
-            sizes[cell.cell.name] = round(_BYTES * shape.parameters)
+            size = sizes[cell.cell.name] = round(_BYTES * shape.parameters)
+            stay += size * len(config.seeds) * len(cell.folds) if size <= limit else 0
     written = [size for size in sizes.values() if size <= limit]
     complete = len(sizes) == len(cells)
     return WeightsForecast(
-        kept=min(limit, len(config.seeds) * sum(written)) if complete else limit,
+        kept=min(limit, stay) if complete else limit,
         each=max(written, default=0) if complete else None,
         too_large=tuple(name for name, size in sizes.items() if size > limit),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from orchestrator.config import GridCell, Inputs, ResolvedSweep
@@ -87,7 +88,7 @@ class PlanBuilder:
                 yield trial
                 continue
             parts = self._settled[cell]
-            now = _UNTUNED if parts is None else combine(parts, trial.seed)
+            now = _UNTUNED if parts is None else combine(parts, trial.seed, trial.fold)
             yield trial.model_copy(update={"fingerprint": now})
 
     def add(self, cell: GridCell) -> None:
@@ -123,16 +124,17 @@ class PlanBuilder:
         return self.placements[cell.cell.name].resources
 
     def _add_trials(self, cell: GridCell, waiting: bool = False) -> None:
-        """Add one trial per seed. Until a search has ended, the recipe that it starts from replaces its
-        winner's."""
+        """Add one trial per seed and fold. Until a search has ended, the recipe that it starts from replaces
+        its winner's."""
         shared = self._fingerprints.parts(cell)
         self._settled[cell.cell.name] = None if waiting else shared
         forecast = self.forecaster.forecast(Workload.of_cell(cell), resources=self._given(cell))
-        for seed in self._config.seeds:
+        for seed, fold in product(self._config.seeds, cell.folds):
             trial = PlannedTrial(
                 cell=cell.cell,
                 seed=seed,
-                fingerprint=_UNTUNED if waiting else combine(shared, seed),
+                fold=fold,
+                fingerprint=_UNTUNED if waiting else combine(shared, seed, fold),
                 resources=self._given(cell),
                 forecast_seconds=None if forecast is None else forecast.seconds,
             )
@@ -167,6 +169,7 @@ def trial_spec(cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> TrialSpec
         ),
         fingerprint=trial.fingerprint,
         candidate=trial.candidate,
+        fold=trial.fold,
     )
 
 

@@ -28,7 +28,8 @@ _EVALUATIONS = 2  # from the first to the last it is at pace
 
 
 def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
-    """One cell a family, the one with the most arithmetic; one seed, a few steps, no search, no GPU shared.
+    """One cell a family, the one with the most arithmetic; one seed and fold, a few steps, no search, no GPU
+    shared.
     Inputs are those of the sweep, and reading, scoring and saving are done in full: they are measured, not
     scaled."""
     families: dict[Family, GridCell] = {}
@@ -86,7 +87,8 @@ def uncalibrated(plan: Plan) -> set[Family]:
 
 
 def _short(cell: GridCell, *, calibrates: bool) -> GridCell:
-    return dataclasses.replace(cell, recipe=probe_recipe(cell, calibrates=calibrates), tune=None)
+    recipe = probe_recipe(cell, calibrates=calibrates)
+    return dataclasses.replace(cell, recipe=recipe, tune=None, one_fold=True)
 
 
 def probe_recipe(cell: GridCell, *, calibrates: bool = False) -> Recipe:

@@ -33,11 +33,12 @@ from orchestrator.report.recommendation.advice import REHEARSAL
 from orchestrator.report.recommendation.answers import answers
 from orchestrator.report.record import RefusedCellReason, Report
 from orchestrator.report.results.billing import money_note
-from orchestrator.report.results.cells import CellResults, ExamplesOf, Result
+from orchestrator.report.results.cells import CellResults, ExamplesOf
 from orchestrator.report.results.collect import Collected
 from orchestrator.report.results.failed_seeds import Counting
 from orchestrator.report.results.points import comparisons_of, points_of
 from orchestrator.report.results.refusals import refusal_groups
+from orchestrator.report.results.result import Result
 from orchestrator.report.results.searches import searched_cells
 from orchestrator.report.results.weights_provenance import weights_of
 from orchestrator.report.scores.points import scores_of

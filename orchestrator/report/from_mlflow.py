@@ -20,6 +20,10 @@ NOTICE = (
     "are over seeds and paired tests use seeds only; nor refused cells, trials that have not begun, and what "
     "attempts before the last one cost. Metrics, hours and the frontier are those of the records."
 )
+OF_FOLDS = (
+    "Of tasks with folds, MLflow has the scores of each fold and not their answers: scores here are means "
+    "over the folds, and those of the records may differ."
+)
 
 
 def report_from_mlflow(
@@ -56,7 +60,8 @@ def report_from_mlflow(
         fix = "wait for its first trial to end, or `frontier sync` it"
         raise ConfigError([Problem(f"experiment {name}", "", "has no runs of trials", fix)])
     report = build_report(sweep, trials, beside, axes=axes)
-    return report.model_copy(update={"notices": (NOTICE, *report.notices)})
+    folds = [OF_FOLDS] if any(trial.planned.fold is not None for trial in trials) else []
+    return report.model_copy(update={"notices": (NOTICE, *folds, *report.notices)})
 
 
 def _runs_of_sweep(runs: Iterable[ExperimentRun], sweep_id: str | None) -> list[ExperimentRun]:

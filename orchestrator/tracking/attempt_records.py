@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.kept_weights import KeepWeights
 from orchestrator.contracts.ledger import AttemptRecord
 from orchestrator.contracts.outcome import Bill, Outcome
@@ -26,7 +27,7 @@ _DAMAGED_SWEEP = (
     "    -> it was written by another version or damaged: remove it, then start the sweep with "
     "`frontier run CONFIG`, which writes it and keeps the trials"
 )
-_LEVELS = 5  # model / domain / method / task / seed or candidate
+_LEVELS = 5  # model / domain / method / task / seed (and fold) or candidate
 
 
 class TrialHead(BaseModel):
@@ -35,6 +36,7 @@ class TrialHead(BaseModel):
     seed: int
     fingerprint: str
     candidate: int | None = None
+    fold: Fold | None = None
 
 
 class _OrderHead(BaseModel):

@@ -201,6 +201,7 @@ class Ledger:
                     fingerprint="",
                     resources=last.resources,
                     candidate=head.candidate,
+                    fold=head.fold,
                 )
                 yield TrialRecord(
                     planned=planned_trial,

@@ -135,6 +135,7 @@ def _params(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     params: dict[str, object] = {
         **cell.model_dump(),
         "seed": record.planned.seed,
+        **_fold(record),
         "backbone": backbone.name,
         "architecture": backbone.architecture,
         **{f"method.{k}": v for k, v in method.settings.model_dump().items()},
@@ -164,7 +165,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         "primary_metric": task.metric.value,
         "invented": str(task.invented).lower(),
     }
-    tags |= _tuning_tags(record, sweep)
+    tags |= _fold(record) | _tuning_tags(record, sweep)
     calibrated = sweep.standalone.get(cell.name) if shared_a_gpu(record) else None
     if calibrated is not None and record.planned.candidate is None:
         tags[STANDALONE] = calibrated.model_dump_json()
@@ -188,6 +189,12 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     if notes:
         tags["mlflow.note.content"] = "\n\n".join(map(plain, notes))
     return tags
+
+
+def _fold(record: TrialRecord) -> dict[str, str]:
+    """Return which fold of how many the trial is scored on; nothing where the task has a test part."""
+    fold = record.planned.fold
+    return {} if fold is None else {"fold": str(fold.number), "folds": str(fold.of)}
 
 
 def _tuning_tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.ledger import AttemptRecord, Spending, TrialRecord
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Failure, Origin, Outcome, Parameters, Serving
@@ -107,7 +108,7 @@ def trial_of(run: ExperimentRun) -> TrialRecord | None:
 
 def _planned(values: _Values) -> PlannedTrial:
     cell = Cell(**{field: values.tag(field) for field in Cell.model_fields})
-    candidate = values.tag("candidate")
+    candidate, fold, of = values.tag("candidate"), values.tag("fold"), values.tag("folds")
     return PlannedTrial(
         cell=cell,
         seed=int(values.tag("seed") or 0),
@@ -116,6 +117,7 @@ def _planned(values: _Values) -> PlannedTrial:
             cpus=int(values.param("resources.cpus") or 1), gpus=float(values.param("resources.gpus") or 0)
         ),
         candidate=None if candidate is None else int(candidate),
+        fold=None if fold is None else Fold.model_validate({"number": fold, "of": of}),
     )
 
 

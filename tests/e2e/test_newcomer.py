@@ -81,8 +81,23 @@ def answer_of(workshop: Workshop, name: str, letter: str) -> Any:
     return json.loads((workshop.root / "answers.jsonl").read_text())
 
 
-FLAGS = {"stays.csv": ("--unit", "days", "--within", "0.5")}
-ANSWERS = {"codes.csv": answers_codes, "stays.csv": answers_days}
+def tested_each_letter(workshop: Workshop, point: dict[str, Any]) -> None:
+    """The score of three folds is over all letters; a model of one knows which letters it has not seen."""
+    assert (point["folds"], point["seeds"]) == (3, 1)
+    assert "3 folds" in (workshop.sweeps / "letters" / "report" / "report.md").read_text()
+    trials = workshop.sweeps / "letters" / "trials" / "mini" / "general" / "full" / "letters"
+    outcomes = [
+        json.loads(path.read_text()) for path in trials.glob("seed-1-fold-*/attempt-001/outcome.json")
+    ]
+    assert sum(outcome["rows"]["test"] for outcome in outcomes) == 60
+    answer_of(workshop, "letters", "Invented letter that is urgent")
+    scored = workshop.json("evaluate", "model", "letters", "data_dir=.", "--catalogue", "letters")
+    assert scored["same"] is True
+    assert scored["examples"] in {outcome["rows"]["test"] for outcome in outcomes}
+
+
+FLAGS = {"letters.csv": ("--folds", "3"), "stays.csv": ("--unit", "days", "--within", "0.5")}
+ANSWERS = {"codes.csv": answers_codes, "letters.csv": tested_each_letter, "stays.csv": answers_days}
 
 
 @pytest.mark.parametrize(

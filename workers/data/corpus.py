@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
@@ -13,10 +14,12 @@ from orchestrator.errors import DataError
 from workers.data.copies import Ids, shared_ids, shared_texts
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults, refuse
+from workers.data.folds import FoldOfSeed
+from workers.data.groups import grouped
 from workers.data.labels import class_counts, label_set
 from workers.data.near import near_train
 from workers.data.readers.mimic_notes import tables_read_once
-from workers.data.splits import read_split, splits_of
+from workers.data.splits import deal_folds, read_split, splits_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +31,8 @@ class Corpus:
     splits: dict[Split, list[Example]]
     faults: dict[Split, Faults]
     ids: dict[Split, Ids]
+    # With folds: test of all folds together, this one's last; else test.
+    tested: list[Example]
 
     def counts(self, used: Mapping[Split, Sequence[Example]] | None = None) -> dict[Split, SplitCounts]:
         """Count all examples, or the `used` ones of each split. This does not count what is cut."""
@@ -72,22 +77,36 @@ class Corpus:
         return self.task.kind is TaskKind.NER
 
 
-def read_corpus(task: TaskSpec, root: Path, splits: Iterable[Split] | None = None) -> Corpus:
-    """Read all splits that can be read, or the given ones. Raises what `read_split` and `label_set`
-    raise."""
-    selected = splits_of(task) if splits is None else tuple(splits)
+def read_corpus(
+    task: TaskSpec, root: Path, splits: Iterable[Split] | None = None, which: FoldOfSeed | None = None
+) -> Corpus:
+    """Read all splits that can be read, or the given ones. Raises what `read_split` and `label_set` raise.
+
+    Of a task with folds all splits are those of `which`; None: of the first fold of seed 0, for what is about
+    the task and no trial.
+    """
+    selected = splits_of(task) if splits is None or task.folds else tuple(splits)
+    if task.folds is not None and which is None:
+        which = FoldOfSeed(Fold(number=1, of=task.folds), 0)
     faults = {split: Faults(task.on_bad_record, together=True) for split in selected}
     ids = {split: Ids(task) for split in selected}
     examples, broken = dict[Split, list[Example]](), None
     try:
         with tables_read_once():
+            dealt = None if which is None else deal_folds(task, root, which)
             for split in selected:
-                examples[split] = read_split(task, split, root, faults[split], ids[split])
+                examples[split] = read_split(task, split, root, faults[split], ids[split], dealt)
     except DataError as error:
         broken = error
     refuse(faults.values(), broken)
-    labels = label_set(task, examples.get(Split.TRAIN, []), faults.values())
-    return Corpus(task, labels, examples, faults, ids)
+    if task.folds is None:
+        labels = label_set(task, examples.get(Split.TRAIN, []), faults.values())
+        return Corpus(task, labels, examples, faults, ids, examples.get(Split.TEST, []))
+    dealt_out = [split for split in Split if split in examples and split not in task.reader.files]
+    everything = [example for split in (Split.TRAIN, *dealt_out) for example in examples[split]]
+    tested = grouped(task, everything)
+    examples[Split.TEST] = tested[len(tested) - len(examples[Split.TEST]) :]
+    return Corpus(task, label_set(task, everything, faults.values()), examples, faults, ids, tested)
 
 
 def _cut_by_words(counts: SplitCounts, examples: Sequence[Example], max_length: int) -> SplitCounts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from orchestrator.contracts.readers import ArrowReader, HoldOut, Reader, TableReader
-from orchestrator.contracts.sameness import Identity, id_key
+from orchestrator.contracts.sameness import Identity, id_key, texts_key
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 _SALT = "frontier-hold-out-1"  # a change changes every held-out split
@@ -40,6 +41,13 @@ def part_of(identity: str, hold_out: HoldOut, group: str | None = None) -> Split
         return Split.DEV
     # Test takes its share from the other end, so that another share of dev does not change it.
     return Split.TEST if position >= 1 - hold_out.test else Split.TRAIN
+
+
+def dealt_by(reader: ArrowReader | TableReader, texts: Sequence[Any]) -> Identity:
+    """Return the identity of a row without an id: its texts. Folds are dealt by the first of them, so that
+    rows that share it, which are tested as one, are in one fold."""
+    has_folds = reader.hold_out is not None and reader.hold_out.folds is not None
+    return texts_key(texts[:1] if has_folds else texts)
 
 
 def parts_by_sentence(kind: TaskKind, reader: Reader) -> bool:

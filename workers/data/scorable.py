@@ -116,10 +116,11 @@ def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
         noun = "rows with these labels" if task.metric is MetricName.MACRO_AUROC else "rows with labels"
     elif task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
         noun = "rows of the other classes"
-    held_out = [f"hold_out.{split}" for split in splits if split in shares_held_out(task.reader)]
-    fixes = [f"add {noun} to {' and '.join(splits)}"] + (
-        [f"raise {' and '.join(held_out)}"] if held_out else []
-    )
+    held_out = [split for split in splits if split in shares_held_out(task.reader)]
+    raised = [f"hold_out.{split}" for split in held_out if split is not Split.TEST or task.folds is None]
+    fixes = [f"add {noun} to {' and '.join(splits)}"]
+    fixes += [f"raise {' and '.join(raised)}"] if raised else []
+    fixes += ["lower hold_out.folds"] if len(raised) < len(held_out) else []
     undefined = (MetricName.MACRO_AUROC, MetricName.PEARSON, *OF_ONE_CLASS)  # on a split without a class
     metric = PRIMARY[task.kind] if task.metric in undefined else MetricName.LOSS
     if task.kind in METRICS[metric].kinds:

@@ -23,6 +23,7 @@ from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.copies import Ids
 from workers.data.examples import Example
 from workers.data.faults import Faults, refuse
+from workers.data.folds import Dealt, FoldOfSeed, deal
 from workers.data.groups import grouped
 from workers.data.holdout import Selector, part_of, parts_by_sentence
 from workers.data.masked import sentence_ids
@@ -57,18 +58,39 @@ def _parts(hold_out: HoldOut | None) -> tuple[Split, ...]:
     return () if hold_out is None else hold_out.splits
 
 
+def deal_folds(task: TaskSpec, root: Path, which: FoldOfSeed) -> Dealt:
+    """Deal the documents of train to the folds of a task that has them. Raises what reading train raises."""
+    hold_out = held_out(task)
+    assert hold_out is not None
+    names = task.reader.files[Split.TRAIN]
+
+    def _every_row(faults: Faults, selected: Selector) -> None:
+        if parts_by_sentence(task.kind, task.reader):
+            selected = _by_sentence(task, names, root, selected)
+        for _ in _read(task, names, root, faults, selected):
+            pass
+
+    return deal(task, hold_out, which, _every_row)
+
+
 def read_split(
-    task: TaskSpec, split: Split, root: Path, faults: Faults | None = None, ids: Ids | None = None
+    task: TaskSpec,
+    split: Split,
+    root: Path,
+    faults: Faults | None = None,
+    ids: Ids | None = None,
+    dealt: Dealt | None = None,
 ) -> list[Example]:
     """Return the examples of one split, in the order of its files below `root`.
 
-    A split without files is held out of train. `faults` handles and counts malformed records; without it
+    A split without files is held out of train; with folds it is as they were `dealt`, which is then needed.
+    `faults` handles and counts malformed records; without it
     `on_bad_record` of the task applies. `ids` notes documents or patients. Raises DataError (file, line,
     problem; never the text), or ConfigError if reader and kind do not match.
     """
     alone = faults is None
     faults = Faults(task.on_bad_record, together=True) if faults is None else faults
-    names, selected = source_of(task, split)
+    names, selected = source_of(task, split, dealt)
     for name in names:
         if leads_out(root / name, root):
             raise DataError(str(root / name), None, "a link leads from it out of data_dir", INTO_DATA_DIR)
@@ -113,7 +135,7 @@ def _left_out(faults: Faults) -> str:
     return f": all {counts.total()} that were found are left out, {count} of them for this: {reason}"
 
 
-def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Selector]:
+def source_of(task: TaskSpec, split: Split, dealt: Dealt | None = None) -> tuple[tuple[str, ...], Selector]:
     """Return the files that hold the split, and which of their documents or patients belong to it."""
     hold_out = held_out(task)
     parts = {Split.TRAIN, *_parts(hold_out)}
@@ -122,6 +144,9 @@ def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Selector]:
         raise _problem(task, f"reader.files.{split}", "it names no file", "name at least one file")
     if hold_out is None or split not in parts:
         return names, lambda identity, group=None: True
+    if hold_out.folds is not None:
+        assert dealt is not None
+        return names, dealt.selector(split)
     return names, lambda identity, group=None: part_of(identity, hold_out, group) == split
 
 

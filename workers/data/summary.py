@@ -9,6 +9,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from orchestrator.contracts.caveats import caveats
+from orchestrator.contracts.fold import folds_of
 from orchestrator.contracts.readers import ArrowReader, ConllReader, I2b2ConceptReader, PubtatorReader
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
@@ -18,6 +19,7 @@ from workers.data.copies import repeated_texts
 from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, RegressionText, Tokens, labels_of
 from workers.data.faults import Faults
+from workers.data.folds import FoldOfSeed
 from workers.data.labels import check_known, class_counts, doubt_about_labels
 from workers.data.near import check_parted
 from workers.data.scorable import check_scorable, check_separate
@@ -36,10 +38,16 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     `set_aside` counts sound annotations that the examples cannot hold, or that the definition of the task
     leaves out. `counts` is a SplitCounts, with cuts in words; `caveats` are the sentences about it;
     `unscorable` is the reason why a score would be meaningless, or None. `repeated` counts the examples of a
-    split whose text is that of an earlier one; `units` are what test draws independently, [number, noun].
+    split whose text is that of an earlier one; `units` are what test draws independently, [number, noun]:
+    with `folds` what all of them test, while the splits are those of the first fold of seed 0.
     Raises what `read_corpus` and `check_known` raise, so that no text that was mistaken for labels is shown.
     """
-    return inspect_corpus(read_corpus(task, root))
+    answer = inspect_corpus(read_corpus(task, root))
+    for fold in folds_of(task.folds)[1:]:
+        assert fold is not None
+        other = read_corpus(task, root, which=FoldOfSeed(fold, 0))
+        answer["unscorable"] = answer["unscorable"] or _unscorable(other, other.counts())
+    return answer
 
 
 def inspect_corpus(corpus: Corpus) -> dict[str, Any]:
@@ -61,7 +69,8 @@ def inspect_corpus(corpus: Corpus) -> dict[str, Any]:
         },
         "caveats": caveats(task, {split: [part] for split, part in counts.items()}),
         "unscorable": _unscorable(corpus, counts),
-        "units": _units(corpus.splits.get(Split.TEST, ())),
+        "units": _units(corpus.tested),
+        "folds": task.folds,
     }
 
 

@@ -71,11 +71,14 @@ def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
         parts.extend(part for part in splits_of(task) if part not in task.reader.files)
     brief = task.kind in (TaskKind.CLASSIFICATION, TaskKind.MULTILABEL, TaskKind.REGRESSION)
     first = 1 + 100_000 * tuple(Split).index(split)
+    numbers = count(first)
     numbered: list[tuple[int, Note]] = []
     for part in parts:
         source = random.Random(f"task:{task.kind}:{part}:{spec.seed}")
         part_notes = notes(_size(spec)[part], source, held_out=part is not Split.TRAIN, brief=brief)
-        ids = (n for n in count(first) if hold_out is None or part_of(str(n), hold_out) is part)
+        ids: Iterator[int] = numbers
+        if hold_out is not None and hold_out.folds is None:
+            ids = (n for n in count(first) if part_of(str(n), hold_out) is part)
         numbered.extend((next(ids), note) for note in part_notes)
     return sorted(numbered, key=lambda pair: pair[0])
 

@@ -13,6 +13,7 @@ from orchestrator.errors import InputError
 from workers.batches import FlatSplit
 from workers.data import check_scorable, read_corpus
 from workers.data.examples import characters
+from workers.data.folds import FoldOfSeed
 from workers.evaluate import evaluate
 from workers.exported.devices import ready
 from workers.inputs import data_root
@@ -28,7 +29,7 @@ def score(request: EvaluateRequest) -> EvaluateAnswer:
     if not root.is_dir():
         fix = "run `frontier stage` with a sweep file that has the task" if task.made else "correct data_dir"
         raise InputError(f"task {task.name}: there is no folder {root}\n    -> {fix}")
-    corpus = read_corpus(task, root, Split)
+    corpus = read_corpus(task, root, Split, _fold_of(request))
     if corpus.labels != use.labels:
         raise InputError(
             f"task {task.name}: its {len(corpus.labels)} labels are not the {len(use.labels)} labels of the "
@@ -59,3 +60,17 @@ def score(request: EvaluateRequest) -> EvaluateAnswer:
         device_type=torch.cuda.get_device_name() if gpu else CPU,
         precision=answerer.use.precision,
     )
+
+
+def _fold_of(request: EvaluateRequest) -> FoldOfSeed | None:
+    """Return the fold that the model was not trained on. Raises InputError where another task has folds:
+    the model may know any of its rows, or none."""
+    task, exported = request.task, request.exported
+    if task.folds is None:
+        return None
+    if exported.fold is None or task != exported.task:
+        raise InputError(
+            f"task {task.name}: it has folds, and so no test part of its own\n    -> name the task that the "
+            "model was trained on, or one with files for test"
+        )
+    return FoldOfSeed(exported.fold, exported.seed)

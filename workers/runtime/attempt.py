@@ -196,6 +196,7 @@ def _outcome(
         splits=inputs.splits,
         train_classes=inputs.train_classes,
         guessing=inputs.guessing,
+        test_classes=scores.classes if failure is None else {},
         micro_batch_size=order.pass_size,
         evaluation_batch_size=order.evaluation_size,
         labels=inputs.labels,

@@ -135,6 +135,11 @@ def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
         return
     count, unit = answer["units"]
     noun = unit if count != 1 else unit.removesuffix("s")
+    if (folds := answer["folds"]) is not None:
+        yield (
+            f"{folds} folds: each of the {count:,} {unit} is tested once per seed; the columns above are one "
+            f"of the {folds} trainings"
+        )
     if count < _FEW:
         yield f"{count} test {noun}: too few to measure any score"
         return

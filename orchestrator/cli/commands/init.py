@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import STORAGE, Catalogues
+from orchestrator.contracts.vocabulary import MOST_FOLDS
 from orchestrator.errors import did_you_mean
 
 _SEPARATORS = (",", ";", "|", "tab")
@@ -50,6 +51,12 @@ def init(
     ] = None,
     negative_label: Annotated[
         str | None, typer.Option(metavar="LABEL", help='Of relations: the class for "no relation".')
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, max=MOST_FOLDS, help="Test each row by cross-validation: trainings per seed, say 5."
+        ),
     ] = None,
     unit: Annotated[
         str | None, typer.Option(metavar="WORD", help="Of the number that is predicted, say days.")
@@ -97,7 +104,7 @@ def init(
     from orchestrator.cli.init.study import Flags
     from orchestrator.cli.terminal import Terminal
 
-    flags = Flags(kind, text, second_text, label, identity, negative_label, domain, unit)
+    flags = Flags(kind, text, second_text, label, identity, negative_label, domain, unit, folds)
     wishes = write.Wishes(
         name,
         into,

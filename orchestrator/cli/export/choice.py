@@ -43,6 +43,7 @@ def choose(
     """Return the trial to export. `cell` is `model/domain/method/task`, without the task where only one task
     has such a cell, or a task for its recommended cell;
     `budget` the most device-hours of a training run; `seed` a number, `best` or `median` by the score on dev.
+    Of several folds of a named seed it is the best on dev.
 
     Raises ConfigError where the words name nothing, or nothing is recommended.
     """
@@ -128,16 +129,25 @@ def _is_of(trial: TrialRecord, outcome: Outcome, comparison: Comparison) -> bool
 def _of_seeds(
     point: Point, finished: Sequence[tuple[TrialRecord, Outcome]], seed: str
 ) -> tuple[tuple[TrialRecord, Outcome], str]:
-    by_seed = {str(trial.planned.seed): (trial, outcome) for trial, outcome in finished}
-    if seed in by_seed:
-        return by_seed[seed], f"seed {seed}, as named"
-    if seed not in ("best", "median"):
-        problem = f"{point.cell.name} has no finished seed {seed!r}"
-        raise _problem("--seed", problem, f"use best, median or one of: {', '.join(by_seed)}")
+    by_name = {trial.name: (trial, outcome) for trial, outcome in finished}
     ranked = by_dev(trial for trial, _ in finished)
-    taken = by_seed[str((ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]).planned.seed)]
-    of = f"of {len(ranked)} seeds" if len(ranked) > 1 else "of one seed"
-    return taken, f"seed {taken[0].planned.seed}, the {seed} {of} on dev"
+    if named := [trial for trial in ranked if str(trial.planned.seed) == seed]:
+        return by_name[named[-1].name], f"{trial_words(named[-1])}, as named"
+    if seed not in ("best", "median"):
+        problem, seeds = f"{point.cell.name} has no finished seed {seed!r}", {t.planned.seed for t in ranked}
+        fix = f"use best, median or one of: {', '.join(map(str, sorted(seeds)))}"
+        raise _problem("--seed", problem, fix)
+    taken = ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]
+    noun = "seed" if point.folds is None else "fold"
+    of = f"of {len(ranked)} {noun}s" if len(ranked) > 1 else f"of one {noun}"
+    return by_name[taken.name], f"{trial_words(taken)}, the {seed} {of} on dev"
+
+
+def trial_words(trial: TrialRecord) -> str:
+    """`seed 12`, or `seed 12 with fold 2 of 5 left out`."""
+    fold = trial.planned.fold
+    seed = f"seed {trial.planned.seed}"
+    return seed if fold is None else f"{seed} with fold {fold.number} of {fold.of} left out"
 
 
 def _problem(key: str, problem: str, fix: str) -> ConfigError:

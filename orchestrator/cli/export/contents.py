@@ -123,6 +123,7 @@ def _manifest(
         sweep=sweep.name,
         cell=chosen.point.cell,
         seed=chosen.trial.planned.seed,
+        fold=chosen.trial.planned.fold,
         fingerprint=chosen.outcome.fingerprint,
         layout=answer.layout,
         use=use.model_copy(update={"backbone": _without_path(use.backbone, answer)}),

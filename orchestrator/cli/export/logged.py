@@ -10,7 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from orchestrator.cli.export.choice import choose
+from orchestrator.cli.export.choice import choose, trial_words
 from orchestrator.cli.export.contents import is_here, order_of, refuse_state_space, write_contents
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.terminal import styled
@@ -70,8 +70,9 @@ def _log(
     if not is_here(ledger, attempt):
         return False
     refuse_state_space(order_of(attempt).trial.backbone)
-    seed = trial.planned.seed
-    chosen = replace(choose(report, trials, trial.planned.cell.name, None, str(seed)), how=f"seed {seed}")
+    chosen = choose(report, trials, trial.planned.cell.name, None, str(trial.planned.seed))
+    assert trial.outcome is not None
+    chosen = replace(chosen, trial=trial, outcome=trial.outcome, how=trial_words(trial))
     with draft(ledger.directory / layout.MODEL) as folder:
         (folder / LOGGED_FOLDER).mkdir(parents=True)
         exported, answer = write_contents(

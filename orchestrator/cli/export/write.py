@@ -98,7 +98,7 @@ def _not_kept(ledger: Ledger, chosen: Chosen) -> ConfigError:
     fix = "pass --retrain, which trains this trial once more and keeps them"
     cell = f"{chosen.point.cell.name}/"
     kept = [model.trial for model in weights.kept if model.trial.startswith(cell)] if weights else []
-    if kept:
+    if kept and chosen.trial.planned.fold is None:
         fix += f"; or take the seed that was kept, --seed {kept[0].removeprefix(f'{cell}seed-')}"
     problem = f"no weights of {chosen.trial.name} were kept ({reason})"
     return ConfigError([Problem(attempt.directory, layout.MODEL, problem, fix)])

@@ -24,7 +24,6 @@ _READER_MEANS = {
     "dataset": "of the hub; `frontier stage` locks its files",
     "revision": "the commit that init looked at",
     "id": "rows of one id stay in one split, and count as one in the statistics",
-    "hold_out": "shares of the ids, taken by a hash: the same on every machine",
     "separator": "between columns",
 }
 _LIKE_A_NUMBER = re.compile(r"[-+.]?[0-9][0-9a-f_.:+-]*", re.IGNORECASE)
@@ -42,6 +41,7 @@ def task_text(task: Mapping[str, Any], study: Study) -> str:
         for inner, setting in value.items():
             of_hub = inner == "files" and "dataset" in value
             means = "splits of the data set" if of_hub else _READER_MEANS.get(inner, "")
+            means = _hold_out(study) if inner == "hold_out" else means
             lines.append("  " + _line(inner, setting, means))
     if "data" not in task:
         lines.append(_SENSITIVE)
@@ -81,6 +81,13 @@ def sweep_text(
         _line("resources", None, "what one trial is given").replace("null", resources),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _hold_out(study: Study) -> str:
+    if study.folds is not None:
+        return "each fold is tested once per seed, by training on the others; dev is a share of these"
+    shares = "shares of the ids, taken by a hash: the same on every machine"
+    return f"{shares}; {{dev: 0.2, folds: 5}} would test every row" if study.may_have_folds else shares
 
 
 def _why(key: str, study: Study) -> str:

@@ -22,6 +22,7 @@ DOMAINS = ("clinical", "biomedical", "general")
 LENGTHS = (64, 128, 256, 512)
 _MOST_NAMES = 3
 HELD_OUT = 0.2  # share of the ids for dev, and for test
+FEW_ROWS = 500  # with fewer, a fifth of them tells models apart that differ by ten points or more
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Flags:
     negative_label: str | None = None
     domain: str | None = None
     unit: str | None = None
+    folds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Study:
     kind: TaskKind
     settled: Mapping[str, Answer]  # by what it is
     tokenised: TokenisedLength | None = None
+    folds: int | None = None  # of a cross-validation, None for a test part
 
     def value(self, key: str) -> str | None:
         return self.settled[key].value if key in self.settled else None
@@ -121,7 +124,14 @@ class Study:
         if named and label is not None and label.numbered:
             reader["names"] = [str(number) for number in range(label.numbered)]
         shares = {str(s): HELD_OUT for s in (Split.DEV, Split.TEST) if s not in self.files}
+        if self.folds is not None:
+            shares = {s: share for s, share in shares.items() if s != Split.TEST} | {"folds": self.folds}
         return reader | ({"hold_out": shares} if shares else {})
+
+    @property
+    def may_have_folds(self) -> bool:
+        """Return whether each row could be tested, and a share of them is too small a test part."""
+        return self.folds is None and Split.TEST not in self.files and self.look.rows < FEW_ROWS
 
 
 def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Asking) -> Study:
@@ -146,10 +156,14 @@ def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Ask
         asking.refuse("--unit", f"belongs to regression tasks, and this is {kind.value}", "remove it")
     elif flags.unit:
         settled["unit"] = Answer(flags.unit, GIVEN)
+    if flags.folds is not None and Split.TEST in files:
+        asking.refuse(
+            "--folds", "tests each row of FILE, and test has a file of its own", "remove one of the two"
+        )
     settled = {"kind": kind} | settled
     settled["domain"] = _domain(flags, asking)
     asking.end()
-    return Study(look, files, TaskKind(str(kind.value)), settled)
+    return Study(look, files, TaskKind(str(kind.value)), settled, folds=flags.folds)
 
 
 def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking: Asking) -> Answer:

@@ -37,7 +37,7 @@ def too_large(plan: Plan) -> list[dict[str, Any]]:
         holders = [name for name, device in devices.items() if holds(device, resources, most)]
         if holders and (usual is None or usual.name in holders):
             continue
-        trials = len(alike) * len(plan.sweep.config.seeds)
+        trials = sum(len(cell.folds) for cell in alike) * len(plan.sweep.config.seeds)
         warnings.append(
             {"backbone": backbone, "method": method, "trials": trials, "memory_bytes": round(most.bytes)}
             | {"memory": most.words, "fits_on": sorted(holders), "usual": usual.name if usual else None}

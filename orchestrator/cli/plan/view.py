@@ -41,15 +41,16 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
-    searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked, pickled,
-    weights, logged_bytes, to_stage, tokens, notes, kept, outdated."""
+    """Stable keys: folds (by task), cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed,
+    too_large, searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked,
+    pickled, weights, logged_bytes, to_stage, tokens, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
 
     return {
         "sweep": plan.sweep.config.name,
+        "folds": _folds(plan),
         "cells": list(dict.fromkeys(trial.cell.name for trial in plan.trials)),
         "recipes": recipes_json(plan),
         "few_steps": with_few_steps(plan),
@@ -76,6 +77,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "kept": [trial.name for trial in plan.kept],
         "outdated": [trial.name for trial in plan.outdated],
     }
+
+
+def _folds(plan: Plan) -> dict[str, int]:
+    """Return the number of folds by task, of the tasks that have them."""
+    tasks = {cell.task.spec.name: cell.task.spec.folds for cell in plan.sweep.grid.cells}
+    return {name: folds for name, folds in tasks.items() if folds is not None}
 
 
 def _caveats(plan: Plan) -> dict[str, list[str]]:
@@ -118,6 +125,11 @@ def show_plan(plan: Plan, console: Console) -> None:
     config = plan.sweep.config
     console.print(styled(config.name, "bold"), *([f" {config.question}"] if config.question else []))
     console.print(_table(plan))
+    for task, folds in _folds(plan).items():
+        seeds = quantity(len(config.seeds), "seed")
+        console.print(
+            f"{task}: {seeds} x {folds} folds a cell; each document is tested once per seed", highlight=False
+        )
     show_few_steps(plan, console)
     for note in plan.sweep.notes:
         console.print(styled("note", "cyan"), note, highlight=False)

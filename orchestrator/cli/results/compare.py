@@ -67,7 +67,7 @@ class Side:
         return None if attempt is None else self.ledger.spec(attempt)
 
     def seeds(self, cell: str) -> list[int]:
-        return sorted(trial.seed for trial in self._trials.get(cell, []))
+        return sorted({trial.seed for trial in self._trials.get(cell, [])})
 
 
 def compare(first: Side, second: Side) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.table import Table
 
@@ -13,8 +13,9 @@ from orchestrator.contracts.ledger import TrialRecord, device_unit
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.report.results.cells import Key, key_of
+from orchestrator.report.results.cells import key_of
 from orchestrator.report.results.points import labels_of
+from orchestrator.report.results.result import Key
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 
 _MOST_ROWS = 8  # of a table: the best
@@ -22,7 +23,8 @@ _MOST_ROWS = 8  # of a table: the best
 
 @dataclass
 class _Sum:
-    seeds: int = 0
+    seeds: set[int] = field(default_factory=set)
+    trials: int = 0  # with folds several of a seed
     quality: float = 0.0
     device_hours: float | None = 0.0  # None as soon as one seed has none
 
@@ -43,7 +45,8 @@ class SoFar:
         cell = record.planned.cell
         cells = self._cells.setdefault(cell.task, {}).setdefault(key_of(record, outcome), {})
         total = cells.setdefault(cell.label, _Sum())
-        total.seeds += 1
+        total.seeds.add(record.planned.seed)
+        total.trials += 1
         total.quality += score
         cost = compared_device_seconds(record, standalone)
         if cost is None or total.device_hours is None:
@@ -63,7 +66,7 @@ class SoFar:
 def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
     names = list(cells)
     means = [
-        (None if s.device_hours is None else s.device_hours / s.seeds, s.quality / s.seeds)
+        (None if s.device_hours is None else s.device_hours / s.trials, s.quality / s.trials)
         for s in cells.values()
     ]
     flags = pareto_mask(as_costs(means)).tolist()  # a result without a cost is never on the frontier
@@ -73,5 +76,5 @@ def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
     numbers = ("quality", "seeds", device_unit(device))
     table = plain_table("model/domain/method", title=title, numbers=numbers)
     for cost, score, name in rows[-_MOST_ROWS:]:
-        table.add_row(styled(name), f"{score:.3f}", str(cells[name].seeds), f"{cost:.5f}")
+        table.add_row(styled(name), f"{score:.3f}", str(len(cells[name].seeds)), f"{cost:.5f}")
     return table

@@ -14,7 +14,8 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import FailureRule, Sensitivity, Source, Unit
 from orchestrator.report.results.collect import Collected
 from orchestrator.report.results.guessing import Guess, answer_to_all
-from orchestrator.report.results.point import Point
+from orchestrator.report.results.point import Point, folds_of
+from orchestrator.report.results.pooled_metrics import MEANS
 from orchestrator.report.task_report import TaskReport
 
 _INTERVALS = (
@@ -55,6 +56,16 @@ _CAPPED = {
     "train": "Trained on {used} of the {there:,} training examples (a cap of the recipe).",
     "dev": "The best checkpoint was chosen on {used} of the {there:,} dev examples (dev_rows).",
 }
+_FOLDS = (
+    "Cross-validation: for each seed the documents are dealt to {folds} folds, and each fold is tested by a "
+    "model that was trained on the others. A score is that of the answers to all documents, a cost that of "
+    "one training. Intervals allow for training parts that overlap. A model that is trained on all of them, "
+    "as you would use it, tends to be a little better."
+)
+_MEANS_OF_FOLDS = (
+    "By this metric the score of a seed is the mean of those of its folds: it cannot be computed from the "
+    "answers of several models together."
+)
 _FEW_CAPS = 2
 _SET_ID = "set `id` of the reader to the column with the id of the patient or note"
 _ENERGY = (
@@ -111,6 +122,9 @@ def notes(task: TaskSpec, collected: Collected, comparisons: int, points: Sequen
         lines.append(task.note)
     for split in _CAPPED:
         lines += _capped(split, [c for c in collected.capped.get(task.name, ()) if c[0] == split])
+    if (folds := folds_of(points)) is not None:
+        lines.append(_FOLDS.format(folds=folds))
+        lines += [_MEANS_OF_FOLDS] if task.metric in MEANS else []
     if comparisons > 1:
         lines.append(
             f"Results come from {comparisons} different set-ups (device, precision or software). Their costs "

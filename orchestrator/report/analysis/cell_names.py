@@ -26,7 +26,7 @@ def _marks(points: Iterable[tuple[str, Point]]) -> dict[str, str]:
     by_name: defaultdict[str, list[Point]] = defaultdict(list)
     for name, point in points:
         by_name[name].append(point)
-    marks = {name: total([(p.failed, p.planned_seeds) for p in group]) for name, group in by_name.items()}
+    marks = {name: total([(p.failed, p.trainings) for p in group]) for name, group in by_name.items()}
     return {name: text for name, text in marks.items() if text}
 
 
@@ -49,5 +49,5 @@ def marked(sentence: str, marks: Marks) -> str:
 
 def named(point: Point) -> str:
     """Return the name of a cell for a table, with its note on failed seeds."""
-    note = failure_note(point.failed, point.planned_seeds)
+    note = failure_note(point.failed, point.trainings)
     return f"{point.name} ({note})" if note else point.name

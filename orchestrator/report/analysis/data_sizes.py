@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.report.results.point import Point
+from orchestrator.report.results.point import Point, folds_of
 from orchestrator.units import count_range
 
 _MOST_CLASSES = 8
@@ -27,7 +27,8 @@ def data_line(
     text = ", ".join(
         [begin, *(f"{count_range((min(counts), max(counts)))} in {split}" for split, counts in others)]
     )
-    text += _of_units(points)
+    folds = folds_of(points)
+    text += _of_units(points) if folds is None else _of_folds(folds, points)
     rows = sorted((count for count in classes.values() if count), reverse=True)
     if not rows or task.kind is TaskKind.NER or len(set(sizes.get(Split.TRAIN, ()))) > 1:
         return f"{text}."
@@ -36,6 +37,13 @@ def data_line(
         return f"{text}. The {len(rows)} {classes_or_labels} have {rows[-1]:,} to {rows[0]:,} rows in train."
     each = ", ".join(f"{count:,}" for count in rows)
     return f"{text}. Rows of the {len(rows)} {classes_or_labels} in train: {each}."
+
+
+def _of_folds(folds: int, points: Sequence[Point]) -> str:
+    """Count what all folds of a seed test together."""
+    tested = [p.simultaneous for p in points if p.simultaneous and p.simultaneous.documents is not None]
+    text = f" of each of {folds} folds"
+    return f"{text}, which together test {tested[0].documents:,} {tested[0].unit}" if tested else text
 
 
 def _of_units(points: Sequence[Point]) -> str:

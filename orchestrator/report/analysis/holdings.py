@@ -14,7 +14,8 @@ from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Source, TrialState
-from orchestrator.report.results.cells import Key, key_of
+from orchestrator.report.results.cells import CellResults, key_of
+from orchestrator.report.results.result import Key
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.price_terms import Amount, Terms
 from orchestrator.tracking.prices import DeviceUse, estimated, measured, missing
@@ -47,6 +48,7 @@ def holdings_of(sweep: SweepRecord, trials: Iterable[TrialRecord], terms: Terms)
     """Return what the finished trials used, by cell and comparison key. `terms` say at which batch a request
     is served."""
     holdings: dict[tuple[Cell, Key], Holding] = {}
+    pooled: dict[Cell, CellResults] = {}  # of tasks with folds, whose score is that of all folds together
     for record in trials:
         outcome = record.outcome
         if record.state is not TrialState.FINISHED or outcome is None:
@@ -55,6 +57,12 @@ def holdings_of(sweep: SweepRecord, trials: Iterable[TrialRecord], terms: Terms)
         if (cell, key) not in holdings:
             holdings[cell, key] = Holding(cell, key, tuned=_search(cell, sweep))
         _note(holdings[cell, key], record, outcome, terms, sweep.standalone)
+        if record.planned.fold is not None:
+            results = pooled.setdefault(cell, CellResults(cell))
+            results.add(record, lambda attempt: None, sweep.standalone)
+    for cell, results in pooled.items():
+        for result in results.results:
+            holdings[cell, result.key].qualities += [] if result.quality is None else [result.quality]
     return list(holdings.values())
 
 
@@ -78,7 +86,8 @@ def _note(
         holding.trained.append(
             DeviceUse(device_type, took, energy_of(outcome, outcome.result_work, device_type))
         )
-    if (score := quality(outcome.metric, outcome.test)) is not None:
+    score = quality(outcome.metric, outcome.test)
+    if score is not None and record.planned.fold is None:
         holding.qualities.append(score)
     if outcome.parameters is not None:
         holding.parameters = outcome.parameters.total

@@ -30,12 +30,14 @@ STATEMENTS = (
         "the task (Bonferroni), on the logit scale for scores between 0 and 1. Its variance is the "
         "sum of two parts, one of seeds and one of test documents, which are crossed; what mixes both"
         " is counted once. The degrees of freedom are Satterthwaite's at an upper limit of the seeds'"
-        " part. The seeds' variance is moderated over the cells of the task.",
+        " part. The seeds' variance is moderated over the cells of the task. With folds, K / (K - 1) "
+        "times the variance of a seed is added to the documents' part, for training parts that overlap.",
         "With 95 % confidence the intervals of all cells of a task hold their expected scores over "
         "other seeds and other test documents, so that of the chosen cell does as well. They suppose "
         "the same training part and, where the files do not say which documents belong to one patient"
         " or note, independent documents.",
-        "Obuchowski and Rockette 1995; Satterthwaite 1946; Smyth 2004 (limma)",
+        "Obuchowski and Rockette 1995; Satterthwaite 1946; Smyth 2004 (limma); with folds Nadeau and "
+        "Bengio 2003",
         ("S2", "S5"),
     ),
     Statement(

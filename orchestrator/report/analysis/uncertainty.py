@@ -23,11 +23,12 @@ from orchestrator.report.analysis.good_enough import GoodEnough, good_enough
 from orchestrator.report.analysis.learned import unlearned
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.probabilities import FrontierProbability
-from orchestrator.report.results.cells import CellResults, Key
+from orchestrator.report.results.cells import CellResults
 from orchestrator.report.results.failed_seeds import Counting, keys_of, seed_scores
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.results.replicates import replicates
+from orchestrator.report.results.result import Key
 from orchestrator.report.statistics.bootstrap import Draws, draws
 from orchestrator.report.statistics.moderation import Prior, prior_of
 from orchestrator.report.statistics.paired import difference, of_cell
@@ -59,7 +60,8 @@ def replicates_of(
     for cell in cells:
         name = cell.cell.label
         for key, comparison in comparisons.items():
-            seeds = replicates(name, seed_scores(cell, key, counting)) if key in keys_of(cell) else None
+            scores = seed_scores(cell, key, counting) if key in keys_of(cell) else []
+            seeds = replicates(name, scores, cell.trainings)
             if seeds is not None:
                 by_key[comparison.label][name] = seeds
     return by_key

@@ -198,5 +198,5 @@ def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
 
 
 def _nothing(points: Sequence[Point]) -> str:
-    planned = sum(p.planned_seeds for p in points)
+    planned = sum(p.trainings.number for p in points)
     return f"No result yet: 0 of {planned} trials are finished."

@@ -7,7 +7,7 @@ from orchestrator.report.analysis.best_set import BestSet
 from orchestrator.report.analysis.claim_text import DifferenceUnit, helps
 from orchestrator.report.recommendation.advice import training
 from orchestrator.report.recommendation.picks import Pick
-from orchestrator.report.results.failed_seeds import failure_note
+from orchestrator.report.results.failed_seeds import Trainings, failure_note
 from orchestrator.report.statistics.summary import CONFIDENCE, share_interval
 from orchestrator.report.text import over
 
@@ -77,19 +77,20 @@ def _reliable(one: Pick) -> list[str]:
     failed, quality = _failed(one), one.pick.quality
     if failed or quality is None or quality.n < 2:
         return failed
-    most = 1 - (1 - CONFIDENCE) ** (1 / quality.n)
+    trained = Trainings.of(quality.n, one.pick.folds)
+    most = 1 - (1 - CONFIDENCE) ** (1 / trained.number)
     return [
-        f"no seed of {quality.n} failed; the failure rate may still be up to {100 * most:.0f} % "
-        f"(95 % over {quality.n} seeds)"
+        f"no {trained.noun.removesuffix('s')} of {trained.number} failed; the failure rate may still be up "
+        f"to {100 * most:.0f} % (95 % over {trained})"
     ]
 
 
 def _failed(one: Pick) -> list[str]:
-    quality, note = one.pick.quality, failure_note(one.pick.failed, one.pick.planned_seeds)
+    quality, note = one.pick.quality, failure_note(one.pick.failed, one.pick.trainings)
     if not note:
         return []
     text = f"{one.pick.name}: {note}"
-    if quality is not None and quality.failed:
+    if quality is not None and quality.failed and one.pick.folds is None:
         low, high = (100 * end for end in share_interval(quality.failed, quality.n))
         text += f", so {low:.0f} to {high:.0f} % of its seeds may fail (95 % over {quality.n} seeds)"
     return [text]

@@ -14,6 +14,7 @@ from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS, MetricName
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.trial import seed_name
 from orchestrator.contracts.vocabulary import Phase, Sensitivity, TaskKind
 from orchestrator.report.render.licences import Strictness, hub_licence, terms_of
 from orchestrator.report.results.point import Comparison, Point
@@ -84,8 +85,9 @@ def _metadata(facts: CardFacts) -> ModelCardData:
     pipeline = _PIPELINES.get(exported.use.kind, "text-classification")
     licence, name = hub_licence(terms_of(_backbone(facts), exported.task))
     weights = _backbone(facts).weights
+    seed = seed_name(exported.seed, exported.fold).replace("-", " ")
     return ModelCardData(
-        model_name=f"{exported.sweep}: {exported.cell.name}, seed {exported.seed}",
+        model_name=f"{exported.sweep}: {exported.cell.name}, {seed}",
         base_model=weights.hub if isinstance(weights, HubWeights) else None,
         library_name=_LIBRARIES[exported.layout],
         license=licence,
@@ -189,7 +191,8 @@ def _needs(facts: CardFacts) -> str:
 
 def _results(facts: CardFacts) -> Iterator[str]:
     point, metric = facts.point, facts.task.metric
-    yield "\n## Results on the test part\n"
+    fold = facts.exported.fold
+    yield f"\n## Results {'on the test part' if fold is None else 'of cross-validation'}\n"
     over = f", over {point.simultaneous.over}" if point.simultaneous is not None else ""
     seeds = quantity(point.quality.n if point.quality else 0, "seed")
     interval = interval_of(point)
@@ -198,7 +201,13 @@ def _results(facts: CardFacts) -> Iterator[str]:
         f"{short(facts.task.metric_title)} of this cell: **{score(point.quality)}** "
         f"(mean of {seeds}; {known}). An interval holds for all cells of the task at once.\n"
     )
-    yield "| metric | this seed | mean of the cell |\n|---|---|---|"
+    if fold is not None:
+        yield (
+            f"With each seed {fold.of} models were trained, and each document was tested by the one that had "
+            f"not seen it. This model is one of them and was tested on fold {fold.number} of {fold.of} only, "
+            "so its own score is less certain than that of the cell.\n"
+        )
+    yield f"| metric | this {'seed' if fold is None else 'model'} | mean of the cell |\n|---|---|---|"
     for name, value in facts.exported.test.items():
         own = plain(value.missing) if value.value is None else f"{value.value:.3f}"
         unit = facts.exported.task.unit if name in IN_THE_UNIT else None
@@ -211,7 +220,8 @@ def _costs(facts: CardFacts) -> Iterator[str]:
     point, unit = facts.point, facts.comparison.unit
     yield "\n## Cost\n"
     hours = None if point.device_hours is None else point.device_hours.mean
-    yield f"- Training: {device_time(hours, unit)} per seed ({facts.comparison.label}); energy {_kwh(point)}."
+    each = f"{device_time(hours, unit)} per {'seed' if point.folds is None else 'model'}"
+    yield f"- Training: {each} ({facts.comparison.label}); energy {_kwh(point)}."
     if point.money is not None and facts.task.currency is not None:
         yield f"- Money for a training run, at the sweep's prices: {point.money:.2g} {facts.task.currency}."
     if not facts.outcome.serving:
@@ -243,11 +253,12 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         yield f"- Contamination: the backbone's pretraining read {plain(point.saw)}, the corpus of this task."
     if point.failed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in point.failed.items())
-        yield f"- Of {quantity(point.planned_seeds, 'seed')} of this cell some failed: {kinds}."
+        yield f"- Of {point.trainings} of this cell some failed: {kinds}."
     if point.seeds < _FEW_SEEDS:
         yield f"- {quantity(point.seeds, 'seed')}: other seeds may score clearly lower."
     if "the best" in facts.how:
-        yield "- The seed is the best on dev of its cell, so its scores on dev are too good."
+        what = "seed" if point.folds is None else "model"
+        yield f"- The {what} is the best on dev of its cell, so its scores on dev are too good."
     yield from (f"- {plain(line)}" for line in caveats(task, distinct([facts.outcome])))
     if task.note:
         yield f"- {plain(task.note)}"
@@ -261,6 +272,7 @@ def _provenance(facts: CardFacts) -> Iterator[str]:
         "sweep": exported.sweep,
         "cell": exported.cell.name,
         "seed": str(exported.seed),
+        **({} if exported.fold is None else {"fold": f"{exported.fold.number} of {exported.fold.of}"}),
         "fingerprint": exported.fingerprint,
         "backbone": f"{origin.source}{f' at revision {origin.revision}' if origin.revision else ''}",
         "recipe": _recipe(facts),

@@ -121,6 +121,7 @@ def point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "spread": point.quality.sd if point.quality else None,
         "seeds": point.seeds,
         "planned_seeds": point.planned_seeds,
+        "folds": point.folds,
         "device_hours": mean_of(point.device_hours),
         "device_hours_spread": point.device_hours.sd if point.device_hours else None,
         "device_unit": unit_of(task, point),

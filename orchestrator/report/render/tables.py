@@ -58,7 +58,7 @@ def _row(task: TaskReport, point: Point) -> FrontierRow:
         trainable_parameters=point.trainable_parameters,
         invented=task.invented,
         reason=point.reason,
-        failures=failure_note(point.failed, point.planned_seeds),
+        failures=failure_note(point.failed, point.trainings),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Source
-from orchestrator.report.results.cells import Result
+from orchestrator.report.results.result import Result
 from orchestrator.tracking.price_terms import Amount
 from orchestrator.tracking.prices import DeviceUse, Pricing, pricing_of
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from orchestrator.contracts.compared_cost import compared_device_seconds, shared_a_gpu
 from orchestrator.contracts.examples import ScoredExamples
@@ -16,14 +13,14 @@ from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TrialState
+from orchestrator.contracts.vocabulary import Phase, Source, Split, TrialState
+from orchestrator.report.results.folds import SeedFolds, SeedOutcome
+from orchestrator.report.results.result import FailedSeed, Key, Result, sum_of_part
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.mlflow_figures import latency_ms
 
 _ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written down
 
-# Device type, precision, software. How many devices there were changes no device-hour.
-Key = tuple[str, Precision | None, tuple[tuple[str, str], ...]]
 # What every trial runs on, and how it computes. Software that only some load, say deepspeed,
 # does not make another set-up.
 _COMPARED = frozenset(
@@ -33,74 +30,63 @@ SHARED = "it shared a GPU, whose counter and clock include the other trials"
 ExamplesOf = Callable[[AttemptRecord], ScoredExamples | None]  # None: the attempt tells nothing of them
 
 
-@dataclass(frozen=True)
-class Result:
-    """A finished trial."""
-
-    key: Key
-    seed: int
-    quality: float | None
-    metrics: dict[MetricName, float]
-    missing: str | None  # why there is no quality
-    device_hours: float | None  # None: it shared a GPU, and its cell was not calibrated on one of its own
-    billed_hours: float  # device-hours that were paid for, whatever they were for
-    shared: bool  # it had a part of a GPU: `device_hours` and `wall_seconds` are those of a calibration
-    total_parameters: int | None
-    trainable_parameters: int | None
-    peak_memory_bytes: int | None
-    tokens_per_second: float | None
-    dev_metrics: dict[MetricName, float]
-    head_parameters: int | None
-    seconds_to_best: float | None  # in training steps
-    signature: Signature | None
-    train_rows: int | None
-    class_rows: tuple[int, int] | None  # of the smallest and the largest class
-    wall_seconds: float | None
-    saved_bytes: int | None
-    energy: Energy
-    latency_ms: float | None  # of one answer at a time
-    examples: ScoredExamples | None
-
-    @property
-    def collapsed(self) -> bool:
-        """It came to its end, with a model that gives one answer to everything."""
-        return self.signature is Signature.COLLAPSED
-
-
-@dataclass(frozen=True)
-class FailedSeed:
-    """A trial that ended in a failure."""
-
-    key: Key | None  # None: it failed before it knew its device
-    seed: int
-    kind: FailureKind
-
-
 @dataclass
 class CellResults:
-    """The trials of one cell so far."""
+    """The seeds of one cell so far: of each one trial, or several folds that are pooled."""
 
     cell: Cell
     results: list[Result] = field(default_factory=list)
     failures: list[FailedSeed] = field(default_factory=list)
     states: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(TrialState, 0))
+    folds: dict[int, SeedFolds] = field(default_factory=dict)  # by seed; empty where the task has none
 
     @property
     def planned(self) -> int:
+        """Return the number of seeds."""
         return sum(self.states.values())
 
+    @property
+    def trainings(self) -> int | None:
+        """Return how many trainings a seed has; None where it is one."""
+        return next((folds.of for folds in self.folds.values()), None)
+
     def add(self, record: TrialRecord, examples_of: ExamplesOf, standalone: Mapping[str, Standalone]) -> None:
-        self.states[record.state] += 1
+        failure = _failure(record)
         outcome, attempt = record.outcome, record.decisive
-        if outcome is None or attempt is None:
-            return
-        if record.state is TrialState.FAILED and outcome.failure is not None:
-            failed_on = None if outcome.device is None else _key(outcome.device, attempt.device_type)
-            self.failures.append(FailedSeed(failed_on, record.planned.seed, outcome.failure.kind))
-        if record.state is TrialState.FINISHED:
+        result = None
+        if record.state is TrialState.FINISHED and outcome is not None and attempt is not None:
             key = _key(outcome.device, attempt.device_type)
             result = _result(record, outcome, key, examples_of(attempt), attempt, standalone)
-            self.results.append(result)
+        fold, seed = record.planned.fold, record.planned.seed
+        if fold is None:
+            self._add(SeedOutcome(record.state, result, failure))
+            return
+        if seed in self.folds:
+            self._remove(seed)
+        folds = self.folds.setdefault(seed, SeedFolds(fold.of))
+        folds.states.append(record.state)
+        folds.results += [] if result is None else [result]
+        folds.failures += [] if failure is None else [failure]
+        self._add(folds.outcome())
+
+    def _add(self, outcome: SeedOutcome) -> None:
+        self.states[outcome.state] += 1
+        self.results += [] if outcome.result is None else [outcome.result]
+        self.failures += [] if outcome.failure is None else [outcome.failure]
+
+    def _remove(self, seed: int) -> None:
+        """Remove what the seed was before one more of its folds is added."""
+        self.states[self.folds[seed].outcome().state] -= 1
+        self.results = [result for result in self.results if result.seed != seed]
+        self.failures = [failure for failure in self.failures if failure.seed != seed]
+
+
+def _failure(record: TrialRecord) -> FailedSeed | None:
+    outcome, attempt = record.outcome, record.decisive
+    if record.state is not TrialState.FAILED or outcome is None or attempt is None or outcome.failure is None:
+        return None
+    failed_on = None if outcome.device is None else _key(outcome.device, attempt.device_type)
+    return FailedSeed(failed_on, record.planned.seed, outcome.failure.kind, outcome.rows.get(Split.TEST))
 
 
 def key_of(record: TrialRecord, outcome: Outcome) -> Key:
@@ -132,6 +118,7 @@ def _result(
     return Result(
         key=key,
         seed=record.planned.seed,
+        metric=outcome.metric,
         quality=quality(outcome.metric, outcome.test),
         metrics=_there(outcome.test),
         missing="not scored" if primary is None else primary.missing,
@@ -155,6 +142,8 @@ def _result(
         else energy_of(outcome, outcome.result_work, key[0]),
         latency_ms=None if shared else latency_ms(outcome),
         examples=_fitting(outcome, examples),
+        test_rows=outcome.rows.get(Split.TEST),
+        class_answers=outcome.test_classes,
     )
 
 
@@ -163,12 +152,8 @@ def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExample
     score = outcome.test.get(outcome.metric)
     if examples is None or score is None or score.value is None or examples.metric is not outcome.metric:
         return None
-    ratio = _sum(examples.numerator) / _sum(examples.denominator)
+    ratio = sum_of_part(examples.numerator) / sum_of_part(examples.denominator)
     return examples if math.isclose(ratio, score.value, rel_tol=_ROUNDED, abs_tol=_ROUNDED) else None
-
-
-def _sum(part: array[float]) -> float:
-    return float(np.frombuffer(part, dtype=np.float32).sum(dtype=np.float64))
 
 
 def _there(metrics: Metrics) -> dict[MetricName, float]:

@@ -15,7 +15,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Signature, Split, TrialState
 from orchestrator.report.results.cells import CellResults, ExamplesOf
-from orchestrator.report.results.guessing import ClassCounts, Guess, guess
+from orchestrator.report.results.guessing import Guess, KnownClasses, guess
 from orchestrator.report.results.phases import PhaseTally
 from orchestrator.tracking.trial_costs import Tally
 
@@ -43,7 +43,7 @@ class Collected:
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
-        self._guessing: dict[str, ClassCounts] = {}  # by task
+        self._guessing: dict[str, KnownClasses] = {}  # by task
         self.collapsed: list[str] = []
         self.faulty: Counter[str] = Counter()  # machine with a GPU that failed -> attempts that it ended
         self.reference_scans: set[str] = set()  # models
@@ -60,12 +60,13 @@ class Collected:
 
     def classes(self, task: str) -> Mapping[str, int]:
         """Training rows by class, as the trial with the most of them tells."""
-        class_counts = self._guessing.get(task)
+        class_counts = self._guessing[task].counts if task in self._guessing else None
         return {} if class_counts is None else class_counts.classes
 
     def guessing(self, task: TaskSpec) -> Guess:
         """What guessing gives on the test part of a task."""
-        return guess(task, self._guessing.get(task.name))
+        known = self._guessing.get(task.name)
+        return guess(task, None if known is None else known.counts)
 
     def add_beside(self, record: TrialRecord) -> None:
         """Of a candidate, or of a trial that the grid no longer holds: what it cost, and nothing else."""
@@ -106,9 +107,7 @@ class Collected:
             used, available = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
             if used is not None and available is not None and used < available:
                 self.capped.setdefault(cell.task, set()).add((split, used, available))
-        class_counts = ClassCounts.by(outcome)
-        if class_counts.is_better(self._guessing.get(cell.task)):
-            self._guessing[cell.task] = class_counts
+        self._guessing.setdefault(cell.task, KnownClasses()).add(record.planned, outcome)
         if record.state is TrialState.FAILED and outcome.failure is not None:
             failure = outcome.failure.model_dump(include={"kind", "phase", "message", "places"})
             self.failed.append(FailedTrial(trial=record.name, attempts=len(record.current), **failure))

@@ -16,15 +16,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.vocabulary import FailureKind, FailureRule
-from orchestrator.report.results.cells import CellResults, FailedSeed, Key, Result
+from orchestrator.report.results.cells import CellResults
+from orchestrator.report.results.folds import SeedFolds
+from orchestrator.report.results.result import FailedSeed, Key, Result
 
 _TRAINING = {kind: kind.value.lower() for kind in sorted(FailureKind) if kind.blames_the_training}
 # They tell of the machine or of a limit that the user set, and not of the cell.
 _ELSEWHERE = {kind for kind in FailureKind if kind.blames_the_machine} | {FailureKind.TIMEOUT}
+
+
+class Trainings(NamedTuple):
+    """How many trainings of a cell were planned, and what they are."""
+
+    number: int
+    noun: str = "seeds"
+
+    @classmethod
+    def of(cls, seeds: int, folds: int | None) -> Trainings:
+        return cls(seeds) if folds is None else cls(seeds * folds, "folds")
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.noun}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +66,8 @@ class Counting:
 
 @dataclass(frozen=True)
 class SeedScore:
-    """One seed of a cell. `device_hours` and `examples` are None where they are unknown."""
+    """One seed of a cell. `device_hours` and `examples` are None where they are unknown. `failed`: its
+    training did, or with folds that of some of them."""
 
     seed: int
     quality: float
@@ -67,11 +85,14 @@ def seed_scores(cell: CellResults, key: Key, counting: Counting) -> list[SeedSco
 
 
 def _score(result: Result, floor: float | None) -> SeedScore | None:
+    lost = 1.0 if result.collapsed else result.failed_share
     quality = floor if result.collapsed else result.quality
-    if quality is None:
+    if quality is None or (lost and floor is None):
         return None
-    examples = None if result.collapsed else result.examples
-    return SeedScore(result.seed, quality, result.collapsed, result.device_hours, examples)
+    if floor is not None:
+        quality += lost * (floor - quality)
+    examples = None if lost else result.examples
+    return SeedScore(result.seed, quality, bool(lost), result.device_hours, examples)
 
 
 def keys_of(cell: CellResults) -> list[Key]:
@@ -91,25 +112,27 @@ def failed_under(cell: CellResults, key: Key) -> list[FailedSeed]:
 
 
 def failed_seeds(cell: CellResults) -> dict[FailureKind, int]:
-    """Count the failed seeds of a cell by kind, including those that collapsed and finished."""
-    counts = Counter(f.kind for f in cell.failures)
-    counts[FailureKind.COLLAPSED] += sum(r.collapsed for r in cell.results)
+    """Count the failed seeds of a cell by kind, or its failed folds, including those that collapsed and
+    finished."""
+    parts: list[CellResults | SeedFolds] = [*cell.folds.values()] or [cell]
+    counts = Counter(failure.kind for part in parts for failure in part.failures)
+    counts[FailureKind.COLLAPSED] += sum(result.collapsed for part in parts for result in part.results)
     return {kind: counts[kind] for kind in FailureKind if counts[kind]}
 
 
-def failure_note(failed: Mapping[FailureKind, int], planned: int) -> str:
+def failure_note(failed: Mapping[FailureKind, int], planned: Trainings) -> str:
     """Return what a sentence adds to the name of a cell, `1 of 3 seeds collapsed`; empty where no failure is
     due to the cell."""
     return _sentence({kind: n for kind, n in failed.items() if kind not in _ELSEWHERE}, planned)
 
 
-def lost(failed: Mapping[FailureKind, int], planned: int) -> str:
+def lost(failed: Mapping[FailureKind, int], planned: Trainings) -> str:
     """Count the seeds that the machine or a limit ended."""
     return _sentence({kind: n for kind, n in failed.items() if kind in _ELSEWHERE}, planned)
 
 
-def _sentence(failed: Mapping[FailureKind, int], planned: int) -> str:
-    of = f"of {planned} seeds"
+def _sentence(failed: Mapping[FailureKind, int], planned: Trainings) -> str:
+    of = f"of {planned}"
     parts = [f"{failed[kind]} {of} {word}" for kind, word in _TRAINING.items() if failed.get(kind)]
     others = [kind for kind in failed if kind not in _TRAINING]
     if others:
@@ -117,9 +140,11 @@ def _sentence(failed: Mapping[FailureKind, int], planned: int) -> str:
     return ", ".join(parts)
 
 
-def total(marks: Sequence[tuple[Mapping[FailureKind, int], int]]) -> str:
+def total(marks: Sequence[tuple[Mapping[FailureKind, int], Trainings]]) -> str:
     """Return the note on several cells together."""
     failed: Counter[FailureKind] = Counter()
     for failures, _ in marks:
         failed.update(failures)
-    return failure_note(failed, sum(planned for _, planned in marks))
+    nouns = {planned.noun for _, planned in marks}
+    noun = nouns.pop() if len(nouns) == 1 else "trainings"
+    return failure_note(failed, Trainings(sum(planned.number for _, planned in marks), noun))

@@ -12,11 +12,12 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.target import NEAR
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.report.results.cells import CellResults, Key, key_of
+from orchestrator.report.results.cells import CellResults, key_of
 from orchestrator.report.results.failed_seeds import Counting
-from orchestrator.report.results.guessing import ClassCounts, guess
+from orchestrator.report.results.guessing import KnownClasses, guess
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.points import comparisons_of, cost_and_quality, points_of
+from orchestrator.report.results.result import Key
 from orchestrator.report.results.seed_choice import by_dev
 from orchestrator.report.statistics.pareto import as_costs, cheapest_enough, pareto_mask
 
@@ -33,7 +34,8 @@ class Standing(StrEnum):
 @dataclass(frozen=True)
 class RankedCell:
     """A cell under one comparison key. `rank`: 0 for the cheapest that is good enough, then the others by
-    quality, best first. `ended`: all planned seeds have. `seeds`: finished trials, best on dev first."""
+    quality, best first. `ended`: all planned seeds have. `seeds`: finished trials, best on dev first; with
+    folds several of a seed."""
 
     cell: Cell
     standing: Standing
@@ -48,18 +50,16 @@ class FrontierSoFar:
     def __init__(self, sweep: SweepRecord) -> None:
         self._sweep = sweep
         self._cells: dict[str, dict[Cell, CellResults]] = {}  # by task
-        self._classes: dict[str, ClassCounts] = {}  # by task
+        self._classes: dict[str, KnownClasses] = {}  # by task
         self._finished: dict[Cell, tuple[TrialRecord, ...]] = {}
 
     def put(self, cell: Cell, records: Collection[TrialRecord]) -> None:
-        """`records`: one for each planned seed of the cell."""
+        """`records`: one for each planned seed of the cell, or for each fold of one."""
         results = CellResults(cell)
         for record in records:
             results.add(record, lambda attempt: None, self._sweep.standalone)
             if record.outcome is not None:
-                counts = ClassCounts.by(record.outcome)
-                if counts.is_better(self._classes.get(cell.task)):
-                    self._classes[cell.task] = counts
+                self._classes.setdefault(cell.task, KnownClasses()).add(record.planned, record.outcome)
         self._cells.setdefault(cell.task, {})[cell] = results
         self._finished[cell] = tuple(r for r in records if r.state is TrialState.FINISHED)
 
@@ -68,7 +68,7 @@ class FrontierSoFar:
         they have not ended."""
         cells = self._cells.get(task, {})
         spec, comparisons = self._sweep.tasks[task], comparisons_of(cells.values())
-        guessed = guess(spec, self._classes.get(task)).scores
+        guessed = guess(spec, self._classes[task].counts if task in self._classes else None).scores
         counting = Counting(self._sweep.failures, spec.metric, guessed)
         points = points_of(list(cells.values()), (), comparisons, self._sweep, counting)
         states = {TrialState.FINISHED} if retries else {TrialState.FINISHED, TrialState.FAILED}
@@ -79,6 +79,10 @@ class FrontierSoFar:
         }
         for key, comparison in comparisons.items():
             yield from self._under(task, key, [p for p in points if p.comparison == comparison.label], ended)
+        for cell, results in cells.items():
+            if self._finished[cell] and not results.results:  # folds, and none of their seeds is complete
+                seeds = tuple(reversed(by_dev(self._finished[cell])))
+                yield RankedCell(cell, Standing.INCOMPARABLE, len(points), cell in ended, seeds)
 
     def _under(
         self, task: str, key: Key, points: Sequence[Point], ended: Collection[Cell]

@@ -13,10 +13,13 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import Split, TaskKind
 
 _ANSWERS = {
     TaskKind.NER: "no entity anywhere",
@@ -47,6 +50,36 @@ class ClassCounts(NamedTuple):
 
     def is_better(self, other: ClassCounts | None) -> bool:
         return other is None or self[:2] > other[:2]
+
+
+class KnownClasses:
+    """What the trials of one task tell of guessing. With folds its scores are means over their test parts."""
+
+    def __init__(self) -> None:
+        self._best: dict[tuple[int, int] | None, tuple[ClassCounts, int]] = {}  # by seed and fold
+
+    def add(self, planned: PlannedTrial, outcome: Outcome) -> None:
+        fold = None if planned.fold is None else (planned.seed, planned.fold.number)
+        counts = ClassCounts.by(outcome)
+        if fold not in self._best or counts.is_better(self._best[fold][0]):
+            self._best[fold] = counts, outcome.rows.get(Split.TEST, 1)
+
+    @property
+    def counts(self) -> ClassCounts | None:
+        """Return what is known, None where no trial has read the data."""
+        if not self._best:
+            return None
+        told = [counts for counts, _ in self._best.values()]
+        best = max(told, key=lambda counts: counts[:2])
+        weights = [rows for counts, rows in self._best.values() if counts.measured]
+        measured = [counts.scores for counts in told if counts.measured]
+        names = set.intersection(*map(set, measured)) if measured else set()
+        return best._replace(
+            scores={
+                name: float(np.average([scores[name] for scores in measured], weights=weights))
+                for name in sorted(names)
+            }
+        )
 
 
 class Guess(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Precision, Signature, Source
+from orchestrator.report.results.failed_seeds import Trainings
 from orchestrator.report.statistics.simultaneous import Simultaneous
 from orchestrator.report.statistics.summary import Summary
 
@@ -58,6 +60,7 @@ class Point(Record):
     )  # seeds; those that collapsed and finished, too
     seeds: int = 0  # finished
     planned_seeds: int = 0
+    folds: int | None = None  # trainings of a seed, which together test each document; None: one
     comparison: str | None = None  # label
     quality: Summary | None = None
     device_hours: Summary | None = None
@@ -103,9 +106,18 @@ class Point(Record):
             return None
         return self.device_hours.mean + self.tuning_share
 
+    @property
+    def trainings(self) -> Trainings:
+        return Trainings.of(self.planned_seeds, self.folds)
+
     plain: str = ""  # the cell in plain words: see `plain_names`
 
     @property
     def name(self) -> str:
         """The cell without its task, which stands above it."""
         return self.cell.label
+
+
+def folds_of(points: Iterable[Point]) -> int | None:
+    """Return how many folds the seeds of a task have, None for a test part."""
+    return next((point.folds for point in points if point.folds is not None), None)

@@ -14,10 +14,11 @@ from orchestrator.contracts.sweep import RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Source, TrialState
 from orchestrator.report.results.billing import money_of
-from orchestrator.report.results.cells import CellResults, Key, Result
+from orchestrator.report.results.cells import CellResults
 from orchestrator.report.results.failed_seeds import (
     Counting,
     SeedScore,
+    Trainings,
     failed_seeds,
     failure_note,
     keys_of,
@@ -25,6 +26,7 @@ from orchestrator.report.results.failed_seeds import (
     seed_scores,
 )
 from orchestrator.report.results.point import Comparison, Point, PointState
+from orchestrator.report.results.result import Key, Result
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.statistics.summary import Summary, average, bounds, summarise, summarise_quality
 from orchestrator.tracking.prices import pricing_of
@@ -108,6 +110,7 @@ def _points(
         reason=_reason(cell),
         failed=failed_seeds(cell),
         planned_seeds=cell.planned,
+        folds=cell.trainings,
         saw=_saw(cell.cell, sweep),
         budget=None if recipe is None else budget(recipe),
     )
@@ -248,8 +251,10 @@ def _state(cell: CellResults) -> PointState:
 
 
 def _reason(cell: CellResults) -> str | None:
-    failed = failed_seeds(cell)
-    parts = [part for part in (failure_note(failed, cell.planned), lost(failed, cell.planned)) if part]
+    failed, trainings = failed_seeds(cell), Trainings.of(cell.planned, cell.trainings)
+    parts = [
+        part for part in (failure_note(failed, trainings), lost(failed, trainings), _folds(cell)) if part
+    ]
     texts = {
         TrialState.UNFINISHED: "not ended",
         TrialState.STALE: "only have results of other settings",
@@ -260,6 +265,19 @@ def _reason(cell: CellResults) -> str | None:
             f"{cell.states[s]} of {cell.planned} seeds {word}" for s, word in texts.items() if cell.states[s]
         ]
     return "; ".join(parts) or None
+
+
+def _folds(cell: CellResults) -> str:
+    """Say how many folds are missing, so that their seeds have no score; empty where none is, or all are."""
+    seeds = cell.folds.values()
+    missing, of = sum(folds.missing for folds in seeds), sum(folds.of for folds in seeds)
+    parts = []
+    if 0 < missing < of:
+        count = sum(folds.missing > 0 for folds in seeds)
+        parts.append(f"{missing} of {of} folds missing, so {count} of {cell.planned} seeds have no score")
+    if mixed := sum(folds.mixed for folds in seeds):
+        parts.append(f"{mixed} of {cell.planned} seeds have no score: their folds ran on different set-ups")
+    return "; ".join(parts)
 
 
 def _backbone(cell: Cell, sweep: SweepRecord) -> str | None:

@@ -14,8 +14,9 @@ from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.replicates import Replicates
 
 
-def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
-    """Return the replicates of `scores`, which are sorted by seed. None without any."""
+def replicates(name: str, scores: Sequence[SeedScore], folds: int | None = None) -> Replicates | None:
+    """Return the replicates of `scores`, which are sorted by seed. None without any. `folds`: trainings of a
+    seed, where there are several."""
     if not scores:
         return None
     with_examples = [one.examples for one in scores if one.examples is not None]
@@ -30,6 +31,7 @@ def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
         test_set=sets.pop() if paired else None,
         failed=sum(one.failed for one in scores),
         unit=with_examples[0].unit if with_examples else Unit.DOCUMENT,
+        folds=folds,
     )
 
 

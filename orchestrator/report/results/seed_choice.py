@@ -9,8 +9,12 @@ from orchestrator.contracts.metrics import quality
 
 
 def by_dev(finished: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials by their score on dev, worst first; of equals the lowest seed comes last."""
-    return sorted(finished, key=lambda trial: (_on_dev(trial), -trial.planned.seed))
+    """Return the trials by their score on dev, worst first; of equals the lowest seed and fold come last."""
+    return sorted(finished, key=lambda trial: (_on_dev(trial), -trial.planned.seed, -_fold(trial)))
+
+
+def _fold(trial: TrialRecord) -> int:
+    return 0 if trial.planned.fold is None else trial.planned.fold.number
 
 
 def _on_dev(trial: TrialRecord) -> float:

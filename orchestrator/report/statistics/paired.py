@@ -30,8 +30,14 @@ than what rounding to the lattice adds to it (Sheppard): (1/n)^2 / 12 for each s
 The seeds' part of a contrast is moderated over the cells of its task (`moderation`), where these are given;
 k - 1 is then the larger number of degrees of freedom that come with it.
 
+With folds the seeds also differ in how the documents were dealt, and the training parts of the folds and of
+the seeds share documents. What all of them owe to the documents that were at hand, no seed averages out. It
+is taken to be as large as Nadeau and Bengio (2003) take it, by the ratio of a test part to a training part:
+for K folds K / (K - 1) times the variance of a seed, added to the part of the documents.
+
 A bootstrap over two to five seeds is far too narrow. How often each of these holds is measured by
-`tests/bench/interval_coverage.py`. Without contributions of documents the seeds alone speak.
+`tests/bench/interval_coverage.py`, and with folds by `tests/bench/folds_coverage.py`. Without contributions
+of documents the seeds alone speak.
 """
 
 from __future__ import annotations
@@ -127,16 +133,18 @@ def estimate(
     prior: Prior | None = None,
     weight: float = 1.0,
     unit: Unit = Unit.DOCUMENT,
+    folds: int | None = None,
 ) -> MeanEstimate:
     """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n. `prior`: of
-    the variance of a seed; `weight`: how many times that `values` have; `unit`: what the documents are."""
+    the variance of a seed; `weight`: how many times that `values` have; `unit`: what the documents are;
+    `folds`: how many tested them, None for a test part."""
     k, n = len(values), None if parts is None else parts.shape[1]
     if k < 2:
         return MeanEstimate(float(values.mean()), k, n, unit=unit)
     documents = 0.0
     if parts is not None and parts.shape[1] > 1:
         documents = of_documents(parts, parts.mean(axis=0), float(values.var(ddof=1)) / k)
-    return _estimate(values, documents, n, prior, weight, unit)
+    return _estimate(values, (documents, n), prior, weight, unit, folds)
 
 
 def of_cell(cell: Replicates, prior: Prior | None = None) -> MeanEstimate:
@@ -144,19 +152,28 @@ def of_cell(cell: Replicates, prior: Prior | None = None) -> MeanEstimate:
     n = None if cell.parts is None else cell.parts.shape[1]
     if len(cell.quality) < 2:
         return MeanEstimate(cell.mean, len(cell.quality), n, unit=cell.unit)
-    return _estimate(cell.quality, cell.document_variance, n, prior, 1.0, cell.unit)
+    return _estimate(cell.quality, (cell.document_variance, n), prior, 1.0, cell.unit, cell.folds)
 
 
 def _estimate(
-    values: Floats, documents: float, n: int | None, prior: Prior | None, weight: float, unit: Unit
+    values: Floats,
+    of_documents: tuple[float, int | None],
+    prior: Prior | None,
+    weight: float,
+    unit: Unit,
+    folds: int | None,
 ) -> MeanEstimate:
-    """Estimate the mean of `values`. `documents` is the variance of the mean that is due to them."""
+    """Estimate the mean of `values`. `of_documents`: the variance of the mean that is due to them, and their
+    number."""
+    documents, n = of_documents
     k, mean = len(values), float(values.mean())
     n = None if n == 1 else n
     seeds, freedom = float(values.var(ddof=1)) / k, k - 1.0
     if prior is not None and (documents > 0 or math.sqrt(seeds) > GRAIN):
         variance, freedom = prior.moderate(seeds * k, freedom, weight)
         seeds = variance / k
+    if folds is not None:
+        documents += seeds * k * folds / (folds - 1)
     return MeanEstimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
 
 
@@ -211,9 +228,10 @@ def _mean(
         return MeanEstimate(mean, 0, None)
     values = np.mean([a.of(seeds) - b.of(seeds) for a, b in pairs], axis=0)
     sets = {r.test_set for pair in pairs for r in pair}
+    folds = pairs[0][0].folds
     if len(sets) > 1 or None in sets:
-        return estimate(values, None, prior, weight)
+        return estimate(values, None, prior, weight, folds=folds)
     parts = np.zeros(1)
     for a, b in pairs:
         parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
-    return estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit)
+    return estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit, folds)

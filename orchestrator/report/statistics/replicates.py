@@ -25,6 +25,7 @@ class Replicates:
     test_set: str | None
     failed: int = 0
     unit: Unit = Unit.DOCUMENT  # what its documents are
+    folds: int | None = None  # trainings of a seed, which together tested each document; None: one
 
     @property
     def mean(self) -> float:

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.export.choice import Chosen, choose
 from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.readers import HoldOut, TableReader
 from orchestrator.contracts.risks import Checked, Risk
-from orchestrator.contracts.vocabulary import Sensitivity
+from orchestrator.contracts.vocabulary import Sensitivity, Split
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report
 
@@ -65,6 +66,26 @@ def test_best_and_median_go_by_dev(builder: LedgerBuilder) -> None:
     assert chosen(builder, seed="best").trial.planned.seed == ranked[-1]
     assert chosen(builder, seed="median").trial.planned.seed == ranked[1]
     assert chosen(builder, seed="12").trial.planned.seed == 12
+
+
+def test_of_folds_the_best_on_dev_is_taken_and_the_words_say_what_it_has_not_seen(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    reader = TableReader(
+        format="csv",
+        files={Split.TRAIN: ("letters.csv",)},
+        text="text",
+        label="label",
+        hold_out=HoldOut(dev=0.2, folds=3),
+    )
+    letters = task("letters").model_copy(update={"reader": reader})
+    for place, trial in enumerate(builder.plan(["tiny"], ["general"], ["full"], [letters], [7, 8])):
+        builder.attempt(trial, Fate(quality=(0.5, 0.9, 0.7, 0.6, 0.8, 0.95)[place]))
+    best, named = chosen(builder), chosen(builder, seed="7")
+    assert best.trial.name == "tiny/general/full/letters/seed-8-fold-3"
+    assert best.how == "seed 8 with fold 3 of 3 left out, the best of 6 folds on dev"
+    assert named.how == "seed 7 with fold 2 of 3 left out, as named"
+    with pytest.raises(ConfigError, match="use best, median or one of: 7, 8"):
+        chosen(builder, seed="9")
 
 
 def _dev(outcome: Outcome | None) -> float:

@@ -68,6 +68,23 @@ def test_a_csv_becomes_a_sweep_that_loads_and_the_guesses_are_said_with_reasons(
     ]
 
 
+def test_few_rows_are_told_of_folds_and_a_flag_writes_them(init: Init, tmp_path: Path) -> None:
+    plain = init(letters(), "--model", "demo-tiny")
+    assert "with 120 rows, consider `--folds 5`" in " ".join(plain.output.split())
+    assert "{dev: 0.2, folds: 5} would test every row" in Path("letters/tasks/letters.yaml").read_text()
+    folded = init(letters(), "--model", "demo-tiny", "--folds", "5", "--into", "folded")
+    said = " ".join(folded.output.split())
+    assert "consider" not in said
+    assert "5 folds: each of the 60 documents is tested once per seed" in said
+    sweep = load_sweep(Path("folded/sweep.yaml"), cwd=tmp_path)
+    assert sweep.catalogue.tasks["letters"].spec.folds == 5
+    (tmp_path / "other.csv").write_text(letters())
+    wrong = mistakes(
+        init(letters(), "--model", "demo-tiny", "--folds", "5", "--test", "other.csv", "--name", "b")
+    )
+    assert wrong["--folds"].startswith("tests each row of FILE, and test has a file of its own")
+
+
 def test_what_the_file_does_not_say_is_one_list_of_flags_and_nothing_is_written(
     init: Init, tmp_path: Path
 ) -> None:

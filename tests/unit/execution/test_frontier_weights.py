@@ -17,9 +17,10 @@ from orchestrator.cli.status.view import show_status, status_json
 from orchestrator.contracts import layout
 from orchestrator.contracts.kept_weights import DropReason, KeptWeights
 from orchestrator.contracts.metrics import PRIMARY, Metrics, MetricValue
+from orchestrator.contracts.readers import HoldOut, TableReader
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.vocabulary import FailureKind, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Split, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.storage.directories import MARKER, put_tree
 from orchestrator.storage.mirror import Mirror
@@ -444,3 +445,22 @@ def test_only_a_sweep_with_full_fine_tuning_and_this_rule_has_a_keeper(tmp_path:
     builder.plan(methods=("full",))
     assert keeper_of(builder.ledger, builder.sweep, "all", 10.0) is None
     assert keeper_of(builder.ledger, builder.sweep, "frontier", 10.0) is not None
+
+
+def test_models_of_folds_stay_until_their_seeds_are_complete_and_then_the_best_on_dev(
+    tmp_path: Path,
+) -> None:
+    reader = TableReader(
+        format="csv", files={Split.TRAIN: ("a.csv",)}, text="t", label="l", hold_out=HoldOut(dev=0.2, folds=2)
+    )
+    letters = task("letters").model_copy(update={"reader": reader})
+    grid = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": [letters]}
+    sweep = Sweep(tmp_path, **grid, seeds=[1, 2])
+    sweep.keeper.follow(sweep.builder.sweep)
+    devs = iter((0.7, 0.9, 0.8, 0.6))
+    kept = [
+        {model.trial.rpartition("/")[2] for model in sweep.hear(trial, 0.8, 100, dev=next(devs)).kept}
+        for trial in sweep.planned
+    ]
+    folds = [f"seed-{seed}-fold-{fold}" for seed in (1, 2) for fold in (1, 2)]
+    assert kept == [set(folds[:1]), set(folds[:2]), set(folds[:3]), {"seed-1-fold-2"}]

@@ -157,9 +157,9 @@ def test_only_numbers_and_a_digest_leave_and_the_digest_is_that_of_the_whole_par
     assert json.loads(head) == expected
     assert len(numbers) == 2 * 3 * 4
     one, other = Text("x", None, "a", "1"), Text("y", None, "b", "2")
-    parts = [[one, other], [other, one], [one], [dataclasses.replace(one, label="b"), other]]
-    assert len({told(part).test_set for part in parts}) == 4
-    assert told(list(parts[0])).test_set == told(parts[0]).test_set
+    parts = [[one, other], [one], [dataclasses.replace(one, label="b"), other]]
+    assert len({told(part).test_set for part in parts}) == 3
+    assert told([other, one]).test_set == told([one, other]).test_set
 
 
 def test_a_record_is_read_as_it_was_written_and_a_cut_one_is_refused():

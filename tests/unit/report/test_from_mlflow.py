@@ -12,13 +12,14 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.readers import HoldOut, TableReader
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import FailureKind, Signature, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report, report_json
-from orchestrator.report.from_mlflow import NOTICE, report_from_mlflow
+from orchestrator.report.from_mlflow import NOTICE, OF_FOLDS, report_from_mlflow
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_reader import read_experiment
 from orchestrator.tracking.mlflow_view import sync
@@ -91,6 +92,21 @@ def test_mlflow_gives_the_report_of_the_records_field_by_field(tmp_path: Path, u
     assert found - rounded == {"notices"}
     assert view["notices"][0] == NOTICE
     assert [p["frontier"] for t in view["tasks"] for p in t["points"]].count(True) >= 2
+
+
+def test_folds_are_told_apart_and_their_scores_are_means(tmp_path: Path, uri: str) -> None:
+    built = LedgerBuilder(tmp_path, "folds")
+    reader = TableReader(
+        format="csv", files={Split.TRAIN: ("a.csv",)}, text="t", label="l", hold_out=HoldOut(dev=0.2, folds=2)
+    )
+    letters = task("letters", invented=False).model_copy(update={"reader": reader})
+    for place, trial in enumerate(built.plan(["tiny"], ["general"], ["full"], [letters], [11, 12])):
+        built.attempt(trial, Fate(quality=0.6 + 0.1 * place))
+    records, view = both(built.ledger, uri)
+    assert set(differences(records, view)) - {"results_until"} <= UNKNOWN
+    assert view["notices"][:2] == [NOTICE, OF_FOLDS]
+    [point] = view["tasks"][0]["points"]
+    assert (point["folds"], point["seeds"], point["quality"]) == (2, 2, pytest.approx(0.75))
 
 
 def test_of_a_sweep_with_failures_mlflow_lacks_what_is_listed_and_nothing_else(

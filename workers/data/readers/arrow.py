@@ -12,13 +12,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from orchestrator.contracts.readers import ArrowReader, HubReader
-from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, texts_key
+from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import is_unicode
-from workers.data.holdout import Selector, parts_by_sentence
+from workers.data.holdout import Selector, dealt_by, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.arrow_folder import ArrowFolder
 from workers.data.readers.columns import Columns
@@ -68,7 +68,7 @@ def read_arrow(
     documents: dict[Identity, int] = {}
     for number, cells in enumerate(source.rows([*texts, *label_columns, *ids, *by]), start=1):
         row = cells[: len(texts) + len(label_columns)]
-        identity = id_key(cells[len(row)]) if ids else texts_key(row[: len(texts)])
+        identity = id_key(cells[len(row)]) if ids else dealt_by(reader, row[: len(texts)])
         if by_sentence:
             identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
         group = id_key(cells[-1]) if by else None

@@ -18,7 +18,6 @@ from orchestrator.contracts.sameness import (
     id_key,
     spelling_fix,
     text_key,
-    texts_key,
     visible,
 )
 from orchestrator.contracts.vocabulary import TaskKind
@@ -26,7 +25,7 @@ from orchestrator.errors import DataError
 from workers.data.examples import MultilabelText, RegressionText, Text, labels_of
 from workers.data.faults import Faults
 from workers.data.files import is_unicode, lines, read_text
-from workers.data.holdout import Selector, parts_by_sentence
+from workers.data.holdout import Selector, dealt_by, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.delimited import Table, read_rows, repeats_names
 from workers.data.readers.label_sets import flagged_labels, split_labels
@@ -81,7 +80,7 @@ def _identified(
         if by_sentence:
             yield line, row, Identity(texts[0]) if isinstance(texts[0], str) else NO_ID
         else:
-            yield line, row, texts_key(texts) if reader.id is None else id_key(row.get(reader.id))
+            yield line, row, dealt_by(reader, texts) if reader.id is None else id_key(row.get(reader.id))
 
 
 def _group(row: _Row, reader: TableReader) -> Identity | None:

@@ -1,0 +1,238 @@
+"""Folds of a cross-validation: each document is tested once per seed, and no group is parted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.contracts.exported import EvaluateRequest, Exported
+from orchestrator.contracts.fold import Fold, folds_of
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.readers import HoldOut, TableReader
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind, Unit
+from orchestrator.errors import DataError, InputError
+from workers.data import Text, inspect_task, read_corpus
+from workers.data.folds import FoldOfSeed
+from workers.documents import Documents
+from workers.exported.score import score
+
+LABELS = ("a", "b", "c")
+Rows = list[dict[str, str]]
+
+
+def letters(count: int, patients: int | None = None) -> Rows:
+    """Rows whose label is a for two in three; `patients` write several."""
+    return [
+        {
+            "text": f"letter {n} of the ward",
+            "label": LABELS[0 if n % 3 else 1 + n % 2],
+            "patient": str(n % (patients or count)),
+            "site": f"site {n % 7}",
+        }
+        for n in range(count)
+    ]
+
+
+def task(
+    folder: Path,
+    rows: Rows,
+    folds: int = 5,
+    dev: float = 0.2,
+    by: str | None = None,
+    id: str | None = None,
+    second_text: str | None = None,
+    kind: TaskKind = TaskKind.CLASSIFICATION,
+) -> TaskSpec:
+    (folder / "letters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return TaskSpec(
+        name="letters",
+        title="Letters",
+        kind=kind,
+        domain="clinical",
+        negative_label="a" if kind is TaskKind.RELATION else None,
+        metric=MetricName.POSITIVE_MICRO_F1 if kind is TaskKind.RELATION else MetricName.MACRO_F1,
+        reader=TableReader(
+            format="jsonl",
+            files={Split.TRAIN: ("letters.jsonl",)},
+            text="text",
+            second_text=second_text,
+            label="label",
+            id=id,
+            hold_out=HoldOut(dev=dev, folds=folds, by=by),
+        ),
+    )
+
+
+def splits_of_folds(spec: TaskSpec, folder: Path, seed: int = 0) -> list[dict[Split, list[Text]]]:
+    folds = [fold for fold in folds_of(spec.folds) if fold is not None]
+    return [read_corpus(spec, folder, which=FoldOfSeed(fold, seed)).splits for fold in folds]  # type: ignore[misc]
+
+
+def texts(examples: Iterable[Text]) -> list[str]:
+    return sorted(example.text for example in examples)
+
+
+@given(count=st.integers(12, 60), folds=st.integers(2, 6), dev=st.floats(0.05, 0.4), seed=st.integers(0, 99))
+def test_each_row_is_tested_once_and_never_in_what_was_learnt_from(
+    tmp_path_factory: pytest.TempPathFactory, count: int, folds: int, dev: float, seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    rows = letters(count)
+    parts = splits_of_folds(task(folder, rows, folds, dev), folder, seed)
+    assert sorted(text for part in parts for text in texts(part[Split.TEST])) == sorted(
+        r["text"] for r in rows
+    )
+    for part in parts:
+        assert sorted(text for split in Split for text in texts(part[split])) == sorted(
+            r["text"] for r in rows
+        )
+        assert all(part[split] for split in Split)
+    sizes = [len(part[Split.TEST]) for part in parts]
+    assert max(sizes) - min(sizes) <= len(LABELS)
+
+
+def test_each_class_is_spread_over_the_folds_and_dev_is_like_train(tmp_path: Path) -> None:
+    parts = splits_of_folds(task(tmp_path, letters(300)), tmp_path)
+    tested = [Counter(example.label for example in part[Split.TEST]) for part in parts]
+    for label in LABELS:
+        counts = [found[label] for found in tested]
+        assert max(counts) - min(counts) <= 1
+    for part in parts:
+        dev, train = (Counter(e.label for e in part[split]) for split in (Split.DEV, Split.TRAIN))
+        assert all(dev[label] == pytest.approx(0.25 * train[label], abs=1) for label in LABELS)
+
+
+@pytest.mark.parametrize(("id", "by", "column"), [("patient", None, "patient"), (None, "site", "site")])
+def test_rows_of_one_patient_or_site_stay_together(
+    tmp_path: Path, id: str | None, by: str | None, column: str
+) -> None:
+    rows = letters(90, patients=20)
+    group_of = {row["text"]: row[column] for row in rows}
+    parts = splits_of_folds(task(tmp_path, rows, id=id, by=by), tmp_path)
+    tested = [{group_of[text] for text in texts(part[Split.TEST])} for part in parts]
+    assert sum(map(len, tested)) == len(set().union(*tested)) == len(set(group_of.values()))
+    for part in parts:
+        groups = [{group_of[text] for text in texts(part[split])} for split in Split]
+        assert sum(map(len, groups)) == len(set().union(*groups))
+
+
+def test_folds_depend_on_the_seed_and_not_on_the_order_of_rows(tmp_path: Path) -> None:
+    rows, other = letters(60), tmp_path / "other"
+    other.mkdir()
+
+    def tested(folder: Path, order: Rows, seed: int) -> list[list[str]]:
+        return [texts(part[Split.TEST]) for part in splits_of_folds(task(folder, order), folder, seed)]
+
+    assert tested(tmp_path, rows, 1) == tested(other, rows[::-1], 1)
+    assert tested(tmp_path, rows, 1) != tested(tmp_path, rows, 2)
+
+
+def test_folds_are_pinned(tmp_path: Path) -> None:
+    [first, *_] = splits_of_folds(task(tmp_path, letters(15), folds=3), tmp_path, seed=7)
+    # Another rule would give every fold other documents, and every score another meaning.
+    assert [int(text.split()[1]) for text in texts(first[Split.TEST])] == [0, 14, 2, 7, 8]
+
+
+def test_pairs_of_one_first_text_are_tested_by_one_fold(tmp_path: Path) -> None:
+    rows = [{"text": f"premise {n // 3}", "other": f"claim {n}", "label": LABELS[n % 3]} for n in range(45)]
+    parts = splits_of_folds(task(tmp_path, rows, second_text="other"), tmp_path)
+    tested = [set(texts(part[Split.TEST])) for part in parts]
+    assert sum(map(len, tested)) == 15
+
+
+def test_masked_pairs_of_one_sentence_are_tested_by_one_fold(tmp_path: Path) -> None:
+    sentence = "on day {} the nurse gave {} and {} against {} in the morning of the visit"
+    rows = [
+        {"text": sentence.format(day, *masked), "label": "ab"[number]}
+        for day in ("one", "two", "three", "four", "five", "six", "seven", "eight")
+        for number, masked in enumerate(
+            [("@DRUG$", "aspirin", "@PROBLEM$"), ("heparin", "@DRUG$", "@PROBLEM$")]
+        )
+    ]
+    spec = task(tmp_path, rows, folds=2, dev=0.3, kind=TaskKind.RELATION)
+    days = [{t.split()[2] for t in texts(p[Split.TEST])} for p in splits_of_folds(spec, tmp_path)]
+    assert sorted(map(len, days)) == [4, 4]
+
+
+def test_all_folds_and_seeds_number_the_documents_alike(tmp_path: Path) -> None:
+    spec = task(tmp_path, letters(40, patients=13), id="patient")
+    seen: dict[str, set[int]] = {}
+    sets = set()
+    for seed, fold in [(seed, fold) for seed in (1, 2) for fold in folds_of(5)]:
+        corpus = read_corpus(spec, tmp_path, which=FoldOfSeed(fold, seed))  # type: ignore[arg-type]
+        documents = Documents(corpus.tested)
+        sets.add((documents.test_set, len(documents), documents.unit))
+        test = corpus.splits[Split.TEST]
+        for example, place in zip(test, documents.places(test), strict=True):
+            seen.setdefault(example.text, set()).add(place)
+    assert len(sets) == 1
+    assert sets.pop()[1:] == (13, Unit.DOCUMENT)
+    assert all(len(places) == 1 for places in seen.values())
+
+
+def test_a_class_that_a_fold_does_not_learn_is_still_a_class(tmp_path: Path) -> None:
+    rows = [*letters(29), {"text": "the only one", "label": "rare", "patient": "x", "site": "x"}]
+    spec = task(tmp_path, rows)
+    labels = {
+        read_corpus(spec, tmp_path, which=FoldOfSeed(fold, 3)).labels
+        for fold in folds_of(5)
+        if fold is not None
+    }
+    assert labels == {("a", "b", "c", "rare")}
+
+
+def test_more_folds_than_sites_are_refused(tmp_path: Path) -> None:
+    spec = task(tmp_path, letters(60), folds=8, by="site")
+    with pytest.raises(DataError, match="7 values of the column 'site' in train, and 8 folds") as raised:
+        read_corpus(spec, tmp_path)
+    assert raised.value.fix == "set hold_out.folds to 7 or less"
+
+
+def test_a_class_in_fewer_documents_than_folds_has_no_area(tmp_path: Path) -> None:
+    rows = [*letters(40), *({"text": f"rare {n}", "label": "d", "patient": "", "site": ""} for n in range(3))]
+    spec = task(tmp_path, rows).model_copy(update={"metric": MetricName.MACRO_AUROC})
+    unscorable = inspect_task(spec, tmp_path)["unscorable"]
+    assert "test has no macro_auroc: 1 of the 4 classes has no row in it ('d')" in unscorable["problem"]
+    assert "lower hold_out.folds" in unscorable["fix"]
+
+
+def test_an_inspection_counts_what_the_intervals_rest_on(tmp_path: Path) -> None:
+    answer = inspect_task(task(tmp_path, letters(60, patients=20), id="patient"), tmp_path)
+    assert (answer["folds"], answer["units"]) == (5, (20, "documents"))
+    assert sum(split["examples"] for split in answer["splits"].values()) == 60
+
+
+def test_a_model_of_another_task_has_no_test_part_here(tmp_path: Path) -> None:
+    spec = task(tmp_path, letters(40))
+    other = Exported.model_construct(
+        task=spec.model_copy(update={"name": "other"}), fold=None, seed=1, use=None
+    )
+    own = Exported.model_construct(task=spec, fold=None, seed=1, use=None)
+    for exported in (other, own):
+        request = EvaluateRequest.model_construct(exported=exported, task=spec, data_dir=str(tmp_path))
+        with pytest.raises(InputError, match="task letters: it has folds, and so no test part of its own"):
+            score(request.model_copy(update={"folder": "model", "cache_dir": str(tmp_path)}))
+
+
+@pytest.mark.parametrize(
+    ("given_keys", "problem"),
+    [
+        ({"test": 0.2}, "expected test or folds, got both: 5 folds test every document"),
+        ({"by": "site", "values": {"test": ["site 1"]}}, "expected values or folds, got both"),
+    ],
+)
+def test_folds_beside_a_test_part_are_refused(given_keys: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        HoldOut.model_validate({"dev": 0.1, "folds": 5} | given_keys)
+
+
+def test_a_fold_is_one_of_them() -> None:
+    with pytest.raises(ValueError, match="there is no fold 6 of 5"):
+        Fold(number=6, of=5)
