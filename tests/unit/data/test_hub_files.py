@@ -175,5 +175,5 @@ def test_the_formats_of_each_kind_name_the_hub(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         read_split(other, Split.TRAIN, tmp_path)
     kinds = str(refused.value).partition("ner reads")[2].split("; ")
-    assert len(kinds) == 4
+    assert len(kinds) == 3
     assert all("hub" in formats for formats in kinds)
