@@ -23,12 +23,16 @@ def saving(points: Sequence[Point], judged: GoodEnough | None, scale: Difference
     point, share = cheapest
     ends = judged.cheaper[point.name]
     assert ends is not None
-    low, high = (min(end, 1.0) if scale.points else end for end in ends)
+    low, high = ends
+    below = (
+        low + high
+    ) / 2  # of the limits as they are: cut to what a score can be, they have another middle
+    high = min(high, 1.0) if scale.points else high
     plain = f", which is {point.plain}," if point.plain else ""
     text = f" {point.name}{plain} costs {of_cost(share)} of what {judged.cell} costs"
     if judged.target.at_least is not None:
         return f"{text} and is not shown to miss it: its quality is {low:.3f} to {high:.3f} ({sure})."
-    below, most = (low + high) / 2, scale.with_unit(high)
+    most = scale.with_unit(high)
     scored = f"scored {scale.with_unit(below)} below the best" if below > 0 else "scored as high as the best"
     return f"{text}. It {scored} and is not shown to be worse: it may be up to {most} worse ({sure})."
 

@@ -48,6 +48,20 @@ def cards(page: str) -> list[str]:
     return [" ".join(html.unescape(re.sub("<[^>]+>", " ", one)).split()) for one in found]
 
 
+def test_limits_beyond_what_a_score_can_be_do_not_move_the_difference(tmp_path):
+    """Two seeds that scatter widely: the limits of the difference are more than a whole score apart."""
+    built = LedgerBuilder(tmp_path)
+    for trial in built.plan(
+        ["tiny", "mini"], ["clinical"], ["full"], [task("outcome", invented=False)], [0, 1]
+    ):
+        qualities, seconds = ((0.1, 0.5), 10.0) if trial.cell.model == "tiny" else ((0.8, 0.9), 50.0)
+        built.attempt(trial, Fate(quality=qualities[trial.seed], phases={Phase.TRAIN: seconds}))
+    [answer] = cards(page_of(report_of(built), tmp_path))
+    assert (
+        "It scored 55.0 points below the best and is not shown to be worse: it may be up to 100.0" in answer
+    )
+
+
 def test_each_task_has_an_answer_of_its_own_with_its_chart_beside_it(tmp_path):
     page = page_of(report_of(built_of(tmp_path, [task("one"), task("two", TaskKind.RELATION)])), tmp_path)
     one, two = cards(page)
