@@ -35,7 +35,7 @@ from orchestrator.report.statistics.summary import mirrored
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.units import time_of_hours
+from orchestrator.units import short_count, time_of_hours
 
 _NARROW = 13  # letters of a heading
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
@@ -160,7 +160,7 @@ def _cells(row: FrontierRow, *, loss: bool) -> tuple[str, ...]:
     ends = mirrored(row.interval) if loss else row.interval
     interval = "" if ends is None else "{:.3f}-{:.3f}".format(*ends)
     cost = "" if row.device_hours is None else time_of_hours(row.device_hours)
-    trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
+    trained = "" if row.trainable_parameters is None else short_count(row.trainable_parameters)
     return (
         row.mark,
         f"{row.cell} ({row.failures})" if row.failures else row.cell,
