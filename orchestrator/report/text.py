@@ -148,7 +148,10 @@ def rows(point: Point) -> str | None:
     if point.train_rows is None:
         return None
     text = f"{count_range(point.train_rows)} training rows"
-    return text if point.class_rows is None else f"{text}, {count_range(point.class_rows)} a class"
+    if point.class_rows is None:
+        return text
+    of_class = "mentions a type" if MetricName.ENTITY_F1 in point.metrics else "a class"
+    return f"{text}, {count_range(point.class_rows)} {of_class}"
 
 
 def settings(values: Mapping[str, Value]) -> str:

@@ -396,3 +396,11 @@ def test_the_energy_axis_is_of_one_kind_of_meter_and_says_where_it_is_estimated(
         "Energy of a trial (kWh), estimated"
     ]
     assert {p["energy_source"] for p in report_json(report)["tasks"][0]["points"]} == {"estimated"}
+
+
+def test_rows_of_a_tagging_task_name_its_mentions(built):
+    recipe = Recipe(learning_rate=1e-4, train_rows=400)
+    [trial] = built.plan(["tiny"], ["general"], ["full"], [task("tags", TaskKind.NER)], [1], recipe=recipe)
+    outcome = {"rows": {"train": 400, "test": 50}, "train_classes": {"Disease": 362}}
+    built.attempt(trial, Fate(quality=0.5, outcome=outcome))
+    assert "400 training rows, 362 mentions a type" in files_of(built)["markdown"]
