@@ -250,6 +250,17 @@ def test_discharge_codes_are_the_most_frequent_ones_of_a_whole_summary(tmp_path:
     assert MARKER not in f"{caught.value!r} {caught.value.__context__!r}"
 
 
+def test_codes_of_admissions_without_a_summary_do_not_count(tmp_path: Path) -> None:
+    coded = [("100", "4019"), *((i, code) for i in ("101", "102") for code in ("V053", "V290"))]
+    codes = table([{"HADM_ID": i, "SEQ_NUM": "1", "ICD9_CODE": code} for i, code in coded])
+    admitted = admissions(*({"HADM_ID": i, "SUBJECT_ID": i} for i in ("100", "101", "102")))
+    write(tmp_path, events(), admitted, DIAGNOSES_ICD=codes, PROCEDURES_ICD="HADM_ID,ICD9_CODE\n")
+    spec = task("discharge-codes", kind=TaskKind.MULTILABEL, metric=MetricName.MICRO_F1, reader={"codes": 2})
+    [example] = [e for split in Split for e in found(spec, split, tmp_path)]
+    assert labels_of(example) == ["401.9"]
+    assert read(tmp_path, spec)[1] == {"admissions without a discharge summary that is no addendum": 2}
+
+
 def found(spec: TaskSpec, split: Split, root: Path) -> list[Any]:
     try:
         return list(read_split(spec, split, root))

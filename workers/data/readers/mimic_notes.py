@@ -8,7 +8,7 @@ about their size on disk (6,000 of 9.6 kB took 63 MB).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from workers.data.readers.mimic_outcomes import (
     LeftOut,
     check_groups,
     discharge_codes,
+    frequent_codes,
     outcomes_at_admission,
     table_of,
 )
@@ -105,13 +106,17 @@ def _corpus(
     left_out = LeftOut()
     notes = table_of(names, root, "NOTEEVENTS")
     admissions = read_admissions(table_of(names, root, "ADMISSIONS"), faults)
-    outcomes: Mapping[str, AdmissionOutcome]
+    outcomes: Mapping[str, AdmissionOutcome] = {}
+    given, unread = dict[str, set[str]](), set[str]()
     if reader.outcome == "discharge-codes":
-        outcomes, unread = discharge_codes(reader, names, root, admissions, faults, left_out), set[str]()
+        given = discharge_codes(names, root, faults)
     else:
         outcomes = outcomes_at_admission(reader, kind, names, root, admissions, faults, left_out)
         unread = {identity for identity, admission in admissions.items() if admission.newborn}
     texts = _texts(read_summaries(notes, faults, unread), admissions, left_out)
+    if reader.outcome == "discharge-codes":
+        summarised = {identity for identity, summaries in texts.items() if _has_report(summaries)}
+        outcomes = frequent_codes(given, reader.codes, admissions, summarised, left_out)
     examples = []
     for number, (identity, outcome) in enumerate(outcomes.items(), start=1):
         patient = admissions[identity].patient
@@ -160,9 +165,13 @@ def _texts(
     return by_admission
 
 
+def _has_report(summaries: Iterable[Summary]) -> bool:
+    return any(summary.report for summary in summaries)
+
+
 def _text(summaries: Sequence[Summary], outcome: str) -> tuple[str | None, str]:
     """Return the text that is read for the outcome, or None and the reason why there is none."""
-    if not any(summary.report for summary in summaries):
+    if not _has_report(summaries):
         return None, "admissions without a discharge summary that is no addendum"
     joined = "\n\n".join(summary.text for summary in summaries)
     if outcome == "discharge-codes":

@@ -77,25 +77,34 @@ def _by_id(admissions: Mapping[str, Admission]) -> list[tuple[str, Admission]]:
     return sorted(admissions.items(), key=lambda item: int(item[0]))
 
 
-def discharge_codes(
-    reader: MimicNotesReader,
-    names: Sequence[str],
-    root: Path,
-    admissions: Mapping[str, Admission],
-    faults: Faults,
-    left_out: LeftOut,
-) -> dict[str, AdmissionOutcome]:
-    """Return which of the most frequent codes each admission has, in the order of their ids; of equally
-    frequent ones the first by name count."""
+def discharge_codes(names: Sequence[str], root: Path, faults: Faults) -> dict[str, set[str]]:
+    """Return the codes of diagnoses and procedures that each admission got."""
     given = read_codes(table_of(names, root, "DIAGNOSES_ICD"), diagnosis_code, faults)
     procedures = read_codes(table_of(names, root, "PROCEDURES_ICD"), procedure_code, faults)
     for identity, codes in procedures.items():
         given.setdefault(identity, set()).update(codes)
-    counts = Counter(code for identity in admissions for code in given.get(identity, ()))
-    frequent = set(sorted(counts, key=lambda code: (-counts[code], code))[: reader.codes])
+    return given
+
+
+def frequent_codes(
+    given: Mapping[str, Collection[str]],
+    number: int | None,
+    admissions: Mapping[str, Admission],
+    read: Collection[str],
+    left_out: LeftOut,
+) -> dict[str, AdmissionOutcome]:
+    """Return which of the most frequent codes each admission has, in the order of their ids.
+
+    The `number` codes count that most of the `read` admissions have, those with a summary: what newborns
+    have, who have none, would be classes without an example. Of equally
+    frequent ones the first by name count.
+    """
+    counts = Counter(code for identity in read for code in given.get(identity, ()))
+    frequent = set(sorted(counts, key=lambda code: (-counts[code], code))[:number])
     coded: dict[str, AdmissionOutcome] = {}
     for identity, admission in _by_id(admissions):
-        if codes := given.get(identity, set()) & frequent:
+        codes = frequent.intersection(given.get(identity, ()))
+        if codes or identity not in read:
             coded[identity] = tuple(sorted(codes))
         else:
             left_out["admissions without one of the codes", admission.patient] += 1
