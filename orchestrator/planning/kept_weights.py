@@ -22,15 +22,23 @@ class WeightsForecast(Record):
 
 
 def logged_bytes(plan: Plan) -> int | None:
-    """Return the bytes of the models that log_models uploads at most, without adapters, which are small:
-    whole models, and for an adapter its backbone where no hub has it. None: the catalogue does not say a
-    size."""
+    """Return the bytes of the models that log_models uploads at most, without adapters, which are small.
+
+    All other methods give whole models, also those that train a part: their weights, being small, are kept of
+    every seed whatever keep_gib is. An adapter has its backbone with it where no hub has that. None: the
+    catalogue does not say a size.
+    """
     config, whole, beside = plan.sweep.config, 0, 0
     for cell in plan.sweep.grid.cells:
-        is_whole = cell.variant.spec.settings.trains_everything
+        settings = cell.variant.spec.settings
+        is_whole = settings.trains_everything
         if is_whole and config.keep_weights == "adapters":
             continue
-        if not is_whole and isinstance(cell.backbone.weights, HubWeights) and not cell.backbone.keep_layers:
+        if (
+            settings.is_adapter
+            and isinstance(cell.backbone.weights, HubWeights)
+            and not cell.backbone.keep_layers
+        ):
             continue
         if (shape := shape_of(cell.backbone)) is None:
             return None

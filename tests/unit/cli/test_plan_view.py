@@ -362,7 +362,17 @@ def test_the_plan_says_how_much_goes_to_mlflow_as_models(tmp_path: Path) -> None
         "  models       those that are kept are also logged to MLflow (log_models): at most 835.3 MiB, and "
         "small adapters"
     ]
-    assert plan_json(plan)["logged_bytes"] == plan_json(plan)["weights"]["kept"]
+    of_full = plan_json(plan)["logged_bytes"]
+    assert of_full == plan_json(plan)["weights"]["kept"]
+    for method in (
+        "head-only",
+        "bitfit",
+        "ln-tuning",
+        "top-layers",
+    ):  # exported with all that they left frozen
+        plan = project.plan(**keys, methods=[method], log_models=True, keep_gib=0.1)
+        assert plan_json(plan)["logged_bytes"] == of_full
+    assert plan_json(project.plan(**keys, methods=["lora"], log_models=True))["logged_bytes"] == 0
 
 
 @pytest.mark.parametrize("keys", [{"keep_weights": "adapters"}, {"methods": ["lora"]}])
