@@ -69,6 +69,15 @@ def test_labels_and_probabilities_are_those_of_predict(tmp_path: Path, case: Any
         assert shares == pytest.approx(record["probabilities"], abs=1e-5)
 
 
+def test_a_row_without_a_text_is_refused_by_its_number(tmp_path: Path) -> None:
+    model, _ = logged(tmp_path, "bert", Full(), TaskKind.CLASSIFICATION)
+    table = pd.DataFrame({"text": ["Marker", None, float("nan"), *[7] * 20]})
+    with pytest.raises(ValueError, match="text: 22 of 23 rows have no text: 1, 2, 3, ") as refused:
+        model.predict(None, table)
+    assert str(refused.value).endswith("10, …")
+    assert "Marker" not in str(refused.value)
+
+
 def test_numbers_are_those_of_predict(tmp_path: Path) -> None:
     for row, record in pairs(tmp_path, ("bert", Full(), TaskKind.REGRESSION)):
         assert row["value"] == pytest.approx(record["value"], abs=1e-4)

@@ -31,10 +31,21 @@ _MODEL = '''\
 labels = [config.id2label[number] for number in sorted(config.id2label)]
 
 
+def texts_of(table: Any, column: str) -> list[str]:
+    """Return the texts of a column. Raises ValueError with the numbers of rows, from 0, that have none."""
+    texts = list(table[column])
+    missing = [str(row) for row, text in enumerate(texts) if not isinstance(text, str)]
+    if missing:
+        rows = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
+        count = f"{{len(missing)}} of {{len(texts)}} rows"
+        raise ValueError(f"{{column}}: {{count}} have no text: {{rows}}")
+    return texts
+
+
 class Answering(PythonModel):
     def predict(self, context, model_input, params=None):  # MLflow would read type hints as a signature
         """Return a row per text: {answer}."""
-        texts = [str(text) for text in model_input["text"]]
+        texts = texts_of(model_input, "text")
         seconds = {seconds}
         return pd.DataFrame([{call} for text, second in zip(texts, seconds)])
 
@@ -76,9 +87,7 @@ def mlflow_code(use: ModelUse, load: str) -> str:
         *(f"\n{inspect.getsource(function)}\n" for function in reading),
         _MODEL.format(
             answer=_ANSWERS.get(use.kind, "its label, and the probability of each"),
-            seconds='[str(text) for text in model_input["second_text"]]'
-            if use.paired
-            else "[None] * len(texts)",
+            seconds='texts_of(model_input, "second_text")' if use.paired else "[None] * len(texts)",
             call=call,
         ),
     ]
