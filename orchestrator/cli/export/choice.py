@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.cli.results.named_cells import cells_named
@@ -10,7 +10,7 @@ from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.errors import ConfigError, Problem, did_you_mean
+from orchestrator.errors import ConfigError, LedgerError, Problem, did_you_mean
 from orchestrator.report import Report
 from orchestrator.report.recommendation.picks import picks
 from orchestrator.report.recommendation.summary import recommendations
@@ -55,15 +55,47 @@ def choose(
     else:
         task = _only(report, tasks) if cell is None else tasks[cell]
         point = _recommended(report, task) if budget is None else _affordable(task, budget)
+    finished = by_dev(
+        trial for trial in trials if trial.planned.cell == point.cell and trial.state is TrialState.FINISHED
+    )
+    if named := [trial for trial in finished if str(trial.planned.seed) == seed]:
+        return _of_trial(task, named[-1], ", as named")
+    if seed not in ("best", "median"):
+        seeds = ", ".join(map(str, sorted({trial.planned.seed for trial in finished})))
+        problem = f"{point.cell.name} has no finished seed {seed!r}"
+        raise _problem("--seed", problem, f"use best, median or one of: {seeds}")
     comparison = next(c for c in task.comparisons if c.label == point.comparison)
-    finished = [
-        (trial, outcome)
-        for trial in trials
-        if trial.planned.cell == point.cell and trial.state is TrialState.FINISHED
-        if (outcome := trial.outcome) is not None and _is_of(trial, outcome, comparison)
-    ]
-    (trial, outcome), how = _of_seeds(point, finished, seed)
-    return Chosen(task, point, comparison, trial, outcome, how)
+    ranked = [trial for trial in finished if _is_of(trial, comparison)]
+    taken = ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]
+    noun = "seed" if point.folds is None else "fold"
+    of = f"of {len(ranked)} {noun}s" if len(ranked) > 1 else f"of one {noun}"
+    return _of_trial(task, taken, f", the {seed} {of} on dev")
+
+
+def chosen_trial(report: Report, trial: TrialRecord) -> Chosen:
+    """Return a finished trial with the figures of its cell. Raises LedgerError where the report is older."""
+    task = next((task for task in report.tasks if task.task == trial.planned.cell.task), None)
+    if task is None or not any(_is_of(trial, comparison) for comparison in task.comparisons):
+        fix = "the same command does once more what was left out"
+        raise LedgerError(f"{trial.name}: has finished since the report was written\n    -> {fix}")
+    return _of_trial(task, trial)
+
+
+def _of_trial(task: TaskReport, trial: TrialRecord, how: str = "") -> Chosen:
+    """Return a finished trial with its point: of seeds on other devices, or with other versions of libraries,
+    a cell has other points."""
+    assert trial.outcome is not None
+    comparison = next(c for c in task.comparisons if _is_of(trial, c))
+    of_cell = (point for point in task.points if point.cell == trial.planned.cell)
+    point = next(point for point in of_cell if point.comparison == comparison.label)
+    return Chosen(task, point, comparison, trial, trial.outcome, f"{_words(trial)}{how}")
+
+
+def _words(trial: TrialRecord) -> str:
+    """`seed 12`, or `seed 12 with fold 2 of 5 left out`."""
+    fold = trial.planned.fold
+    seed = f"seed {trial.planned.seed}"
+    return seed if fold is None else f"{seed} with fold {fold.number} of {fold.of} left out"
 
 
 def _only(report: Report, tasks: dict[str, TaskReport]) -> TaskReport:
@@ -117,37 +149,15 @@ def _affordable(task: TaskReport, budget: float) -> Point:
     raise _problem("--at-budget", problem, f"give at least {cheapest}, which is {row.point.name}")
 
 
-def _is_of(trial: TrialRecord, outcome: Outcome, comparison: Comparison) -> bool:
-    device, precision, software = key_of(trial, outcome)
+def _is_of(trial: TrialRecord, comparison: Comparison) -> bool:
+    if trial.outcome is None:
+        return False
+    device, precision, software = key_of(trial, trial.outcome)
     return (device, precision, dict(software)) == (
         comparison.device_type,
         comparison.precision,
         comparison.software,
     )
-
-
-def _of_seeds(
-    point: Point, finished: Sequence[tuple[TrialRecord, Outcome]], seed: str
-) -> tuple[tuple[TrialRecord, Outcome], str]:
-    by_name = {trial.name: (trial, outcome) for trial, outcome in finished}
-    ranked = by_dev(trial for trial, _ in finished)
-    if named := [trial for trial in ranked if str(trial.planned.seed) == seed]:
-        return by_name[named[-1].name], f"{trial_words(named[-1])}, as named"
-    if seed not in ("best", "median"):
-        problem, seeds = f"{point.cell.name} has no finished seed {seed!r}", {t.planned.seed for t in ranked}
-        fix = f"use best, median or one of: {', '.join(map(str, sorted(seeds)))}"
-        raise _problem("--seed", problem, fix)
-    taken = ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]
-    noun = "seed" if point.folds is None else "fold"
-    of = f"of {len(ranked)} {noun}s" if len(ranked) > 1 else f"of one {noun}"
-    return by_name[taken.name], f"{trial_words(taken)}, the {seed} {of} on dev"
-
-
-def trial_words(trial: TrialRecord) -> str:
-    """`seed 12`, or `seed 12 with fold 2 of 5 left out`."""
-    fold = trial.planned.fold
-    seed = f"seed {trial.planned.seed}"
-    return seed if fold is None else f"{seed} with fold {fold.number} of {fold.of} left out"
 
 
 def _problem(key: str, problem: str, fix: str) -> ConfigError:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
 
-from orchestrator.cli.export.choice import choose, trial_words
+from orchestrator.cli.export.choice import chosen_trial
 from orchestrator.cli.export.contents import is_here, order_of, refuse_state_space, write_contents
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.terminal import styled
@@ -70,9 +69,7 @@ def _log(
     if not is_here(ledger, attempt):
         return False
     refuse_state_space(order_of(attempt).trial.backbone)
-    chosen = choose(report, trials, trial.planned.cell.name, None, str(trial.planned.seed))
-    assert trial.outcome is not None
-    chosen = replace(chosen, trial=trial, outcome=trial.outcome, how=trial_words(trial))
+    chosen = chosen_trial(report, trial)
     with draft(ledger.directory / layout.MODEL) as folder:
         (folder / LOGGED_FOLDER).mkdir(parents=True)
         exported, answer = write_contents(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,18 @@ def test_of_folds_the_best_on_dev_is_taken_and_the_words_say_what_it_has_not_see
     assert named.how == "seed 7 with fold 2 of 3 left out, as named"
     with pytest.raises(ConfigError, match="use best, median or one of: 7, 8"):
         chosen(builder, seed="9")
+
+
+def test_a_seed_is_found_on_whatever_device_it_ran(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    trials = builder.plan(["tiny"], ["general"], ["full"], seeds=[11, 12, 13])
+    fates = [Fate(device_type="A100"), Fate(device_type="H100"), Fate(software={"torch": "2.14.0"})]
+    for trial, fate in zip(trials, fates, strict=True):
+        builder.attempt(trial, replace(fate, quality=0.8))
+    found = [chosen(builder, trials[0].cell.name, seed=seed) for seed in ("11", "12", "13")]
+    assert [each.trial.planned.seed for each in found] == [11, 12, 13]
+    assert len({each.comparison.label for each in found}) == 3
+    assert all(each.point.comparison == each.comparison.label for each in found)
 
 
 def _dev(outcome: Outcome | None) -> float:
