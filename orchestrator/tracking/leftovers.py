@@ -29,6 +29,7 @@ class LeftoverKind(StrEnum):
     SUPERSEDED = "checkpoints and weights of superseded attempts"
     DROPPED = "whole models that keep_weights drops"
     LOGS = "what libraries printed in superseded attempts"
+    DRAFTS = "exports that were interrupted"
     PROBES = "probes"
 
 
@@ -58,6 +59,8 @@ def leftovers(ledger: Ledger, now: float) -> list[Leftover]:
         if not _may_run(attempt, now)
     ]
     sized = [Leftover(kind, path, size(path)) for kind, path in folders]
+    drafts = ledger.directory.glob(f".{layout.MODEL}.*.tmp")  # of a driver that was killed; only ever here
+    sized += [Leftover(LeftoverKind.DRAFTS, path, size_on_disk(path)) for path in drafts]
     return [item for item in sized if item.size]
 
 

@@ -65,6 +65,15 @@ def test_nothing_is_deleted_without_yes(attempts: dict[str, Path]) -> None:
     assert sorted(Path("sweeps").rglob("*")) == before
 
 
+def test_an_export_that_a_kill_left_goes(attempts: dict[str, Path]) -> None:
+    draft = Path("sweeps/demo/.model.0123abcd.tmp")
+    draft.mkdir()
+    (draft / "model.safetensors").write_bytes(b"x" * 1000)
+    found = [folder for folder in _clean("demo", "--yes")["folders"] if folder["kind"] == "drafts"]
+    assert [folder["bytes"] for folder in found] == [1000]
+    assert not draft.exists()
+
+
 def test_what_goes_is_of_no_use_to_a_report_or_a_later_run(attempts: dict[str, Path]) -> None:
     assert _clean("demo", "--yes")["deleted"] is True
     left = {
