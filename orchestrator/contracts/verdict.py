@@ -33,6 +33,7 @@ class Verdict(Record):
     held: bool = False  # whether trials were held back, as the budget was spent
     reasons: tuple[Reason, ...] = ()  # the commonest first
     unpublished: str | None = None  # why MLflow lacks runs
+    unlogged: str | None = None  # why it lacks models of `log_models`, though it has the runs
 
     @property
     def exit_code(self) -> ExitCode:

@@ -18,6 +18,7 @@ from orchestrator.tracking.tracking_uri import SERVERS, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
 
 MODEL = "frontier.model"  # the tag of a run that says which weights its model has
 MODEL_ID = "frontier.model_id"
@@ -37,11 +38,12 @@ class LoggableModel:
 
 
 def log_model(client: MlflowClient, run: str, digest: str, model: LoggableModel) -> dict[str, str]:
-    """Upload the model of a run, and return the tags that tie it to the run. Then delete others of the run:
-    of other weights, or left by an upload that was interrupted."""
+    """Upload the model of a run, and return the tags that tie it to the run. Then delete the one that the run
+    named before, and what an interrupted upload left; what somebody else has logged to the run stays."""
     from mlflow.entities import LoggedModelOutput, RunTag
 
-    experiment = client.get_run(run).info.experiment_id
+    before = client.get_run(run)
+    experiment = before.info.experiment_id
     logged = client.create_logged_model(experiment, name=_NAME, source_run_id=run, tags={MODEL: digest})
     _write_beside(model, logged.model_id, run)
     client.log_model_artifacts(logged.model_id, str(model.folder))
@@ -49,10 +51,25 @@ def log_model(client: MlflowClient, run: str, digest: str, model: LoggableModel)
     client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
     tags = {MODEL: digest, MODEL_ID: logged.model_id}
     client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
+    delete_model(client, before.data.tags)
     for other in client.search_logged_models([experiment], filter_string=f"source_run_id = '{run}'"):
-        if other.model_id != logged.model_id:
+        if MODEL in other.tags and not _is_whole(other) and other.model_id != logged.model_id:
             client.delete_logged_model(other.model_id)
     return tags
+
+
+def models_in(client: MlflowClient, experiment: str) -> set[str]:
+    """Return the ids of our models in an experiment that are whole and not deleted."""
+    found, token = set[str](), None
+    while True:
+        page = client.search_logged_models([experiment], page_token=token)
+        found |= {model.model_id for model in page if MODEL in model.tags and _is_whole(model)}
+        if not (token := page.token):
+            return found
+
+
+def _is_whole(model: LoggedModel) -> bool:
+    return str(model.status) == "READY"
 
 
 def _write_beside(model: LoggableModel, identity: str, run: str) -> None:

@@ -26,10 +26,12 @@ from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import FrontierError, TrackingError
 from orchestrator.tracking.mlflow_models import (
     MODEL,
+    MODEL_ID,
     LoggableModel,
     carry_over,
     delete_model,
     log_model,
+    models_in,
     refuse_no_room,
 )
 from orchestrator.tracking.mlflow_reader import active_runs
@@ -92,6 +94,7 @@ class RunStore:
         self._connection: MlflowClient | None = None
         self._experiment, self._described = "", dict[str, str]()  # its id and its tags
         self._runs: dict[str, _Kept] = {}  # ours by name, of which one run is active
+        self._models: set[str] | None = None  # ids of the experiment's models; None: not asked yet
         self._unclaimed: dict[str, _Kept] = {}  # by digest; an older version wrote them, of any sweep
 
     def follow(self, sweep: SweepRecord) -> None:
@@ -125,29 +128,36 @@ class RunStore:
             return len(gone)
 
     def has_model(self, name: str, digest: str) -> bool:
-        """Return whether the run of that name has the model with this digest."""
+        """Return whether the run of that name has the model with this digest, one that was not deleted."""
         published = self._published
         known = published is not None and published.says(_model_of(name), digest)
         if not known or self._connection is not None:
             with self._reaching():
-                self._client()
+                client = self._client()
+                if self._models is None:
+                    self._models = models_in(client, self._experiment)
             run = self._runs.get(name)
-            known = run is not None and run.tags.get(MODEL) == digest
+            known = run is not None and run.tags.get(MODEL) == digest and run.tags[MODEL_ID] in self._models
         if known and published is not None:
             published.note(_model_of(name), digest)
         return known
 
+    def refuse_no_room(self) -> None:
+        """Raise TrackingError where the store takes no models."""
+        with self._reaching():
+            client = self._client()
+            refuse_no_room(client, self._experiment, self._uri)
+
     def log_model(self, name: str, digest: str, model: LoggableModel) -> None:
-        """Log the model to the run of that name. Raises TrackingError where there is no such run, or no room
-        for models."""
+        """Log the model to the run of that name. Raises TrackingError where there is no such run."""
         with self._reaching():
             client, run = self._client(), self._runs.get(name)
-            refuse_no_room(client, self._experiment, self._uri)
             if run is None:
                 raise TrackingError(f"{name} has no run for its model\n    -> `frontier sync` writes both")
             tags = log_model(client, run.identity, digest, model)
-            delete_model(client, run.tags)
             self._runs[name] = replace(run, tags={**run.tags, **tags})
+            if self._models is not None:
+                self._models.add(tags[MODEL_ID])
         if self._published is not None:
             self._published.note(_model_of(name), digest)
 

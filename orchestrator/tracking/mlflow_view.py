@@ -9,7 +9,7 @@ from orchestrator.contracts.ledger import Totals, TrialRecord
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.errors import LedgerError, TrackingError
+from orchestrator.errors import FrontierError, LedgerError, TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_store import RunStore
 from orchestrator.tracking.published import RunsInStore
@@ -30,11 +30,12 @@ class Synced(Record):
 class MlflowView:
     """Writes runs; never stops a sweep. After its first failure it says so once and rests until a `sync`.
 
-    With `published`, MLflow is imported and asked only once something is new; `publish_summary` comes last
-    and writes down what MLflow then has."""
+    With `published`, MLflow is imported and asked only once something is new; `publish_summary` comes after
+    the trials and writes down what MLflow then has, as does `publish_models`."""
 
     def __init__(self, uri: str, sweep: SweepRecord, published: RunsInStore | None = None) -> None:
         self.warning: str | None = None  # why MLflow is left behind, in one line
+        self.unlogged: str | None = None  # why it lacks models, though it has the runs
         self._published = published
         self._store = RunStore(uri, sweep, published)
 
@@ -68,13 +69,17 @@ class MlflowView:
         return written
 
     def publish_models(self, log: Callable[[RunStore], int]) -> None:
-        """Let `log` add the models that runs lack."""
+        """Let `log` add the models that runs lack. Whatever happens there, only models are missing."""
         if self.warning is not None:
             return
         try:
             log(self._store)
-        except TrackingError as error:
-            self._rest(error)
+        except FrontierError as error:
+            self.unlogged = str(error)
+        except Exception as error:  # of an export or a library; its text may hold what is in the data
+            self.unlogged = f"models could not be logged ({type(error).__name__})"
+        if self.unlogged is not None:
+            _LOG.warning("%s", self.unlogged)
         if self._published is not None:
             self._published.save()
 

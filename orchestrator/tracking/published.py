@@ -31,7 +31,7 @@ class RunsInStore:
         """`directory` is that of the sweep. Not `trusted`: the store is asked about every run."""
         self._uri, self._path = uri, directory / layout.PUBLISHED
         read = self._read()
-        self._before = read if trusted else {}
+        self._before, self._saved = read if trusted else {}, read
         self.names = frozenset(read)  # of the runs that an earlier command left in this store
         self._runs: dict[str, str] = {}
 
@@ -46,11 +46,12 @@ class RunsInStore:
     def save(self) -> None:
         """Write down the runs that were noted, all others are forgotten. Without a place to write, the next
         run asks the store."""
-        if self._runs == self._before:
+        if self._runs == self._saved:
             return
         content = PublishedRuns(store=self._identity(), runs=self._runs)
         with suppress(OSError):
             write_atomically(self._path, content.model_dump_json(indent=1) + "\n")
+            self._saved = dict(self._runs)
 
     def _read(self) -> dict[str, str]:
         try:

@@ -57,6 +57,8 @@ def tell_end(
             why = verdict.unpublished.partition("\n")[0]
             command = sweeps.cluster.command("sync", name)
             sweeps.say(f"MLflow lacks runs: {why}\n    -> {command} writes them, in the cluster")
+        if verdict is not None and verdict.unlogged:
+            sweeps.say(f"MLflow lacks models: {verdict.unlogged}")
     if written is not None:
         show_report(*written, console)
     elif records is not None:

@@ -31,16 +31,21 @@ class ModelStore(Protocol):
     """The runs of a sweep, as models are logged to them. Raises TrackingError."""
 
     def has_model(self, name: str, digest: str) -> bool: ...
+    def refuse_no_room(self) -> None: ...
     def log_model(self, name: str, digest: str, model: LoggableModel) -> None: ...
 
 
 def log_models(ledger: Ledger, report: Report, console: Console, store: ModelStore) -> int:
     """Log what MLflow lacks, and return how many models that were. A trial whose model cannot be exported is
-    named and left out. Raises TrackingError where MLflow does not take them."""
+    named and left out. Raises TrackingError where MLflow does not take them, before the first is exported.
+
+    The caller holds the lock of the ledger, because another driver would log and replace the same models.
+    """
     trials = list(ledger.trials())
     waiting = [trial for trial in _kept(ledger, trials) if not store.has_model(trial.name, _digest(trial))]
     if not waiting:
         return 0
+    store.refuse_no_room()
     left_out = defaultdict[str, list[str]](list)
     logged = 0
     with showing(console, Steps(), prefix="") as steps:
@@ -49,26 +54,26 @@ def log_models(ledger: Ledger, report: Report, console: Console, store: ModelSto
             at(number, len(waiting))
             steps.doing = trial.name
             try:
-                logged += _log(ledger, report, trials, trial, store)
+                logged += _log(ledger, report, trial, store)
             except TrackingError:
                 raise
             except (FrontierError, OSError) as error:
                 left_out[str(error).removeprefix(f"{trial.name}: ")].append(trial.name)
+            except Exception as error:  # of a library; its text may hold what is in the data
+                left_out[f"its export failed ({type(error).__name__})"].append(trial.name)
     for reason, names in left_out.items():
         what = f"{quantity(len(names), 'model')} ({named_list(names, _MOST)}): {reason}"
         console.print(styled("not logged", "yellow"), what, highlight=False, soft_wrap=True)
     return logged
 
 
-def _log(
-    ledger: Ledger, report: Report, trials: list[TrialRecord], trial: TrialRecord, store: ModelStore
-) -> bool:
+def _log(ledger: Ledger, report: Report, trial: TrialRecord, store: ModelStore) -> bool:
     """Export the model of a trial to a folder, and log it; return False where its weights are gone."""
     assert trial.decisive is not None
     attempt, sweep = Path(trial.decisive.directory), ledger.sweep()
+    refuse_state_space(order_of(attempt).trial.backbone)
     if not is_here(ledger, attempt):
         return False
-    refuse_state_space(order_of(attempt).trial.backbone)
     chosen = chosen_trial(report, trial)
     with draft(ledger.directory / layout.MODEL) as folder:
         (folder / LOGGED_FOLDER).mkdir(parents=True)

@@ -28,7 +28,7 @@ from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.verdict import Verdict, reasons
-from orchestrator.errors import InterruptedSweepError
+from orchestrator.errors import HeldError, InterruptedSweepError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
@@ -83,13 +83,22 @@ def run(
     if session.ledger.mirror is not None:
         session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))
-    if config.log_models:
-        view.publish_models(partial(log_models, session.ledger, report, console))
     show_report(report, paths, console)
+    if config.log_models:
+        _log_models(session, report, view, console)
     _say_where_it_is(session, view, uri, console)
     if summary.held:
         tell_left(replace(session).plan, console)
     return report_json(report), _verdict(len(plan.trials), summary, report, view)
+
+
+def _log_models(session: Session, report: Report, view: MlflowView, console: Console) -> None:
+    """Log the models that MLflow lacks; another driver that runs the sweep by now does it at its end."""
+    try:
+        with session.ledger.lock():
+            view.publish_models(partial(log_models, session.ledger, report, console))
+    except HeldError as held:
+        console.print(styled("not logged", "yellow"), f"models: {held}", highlight=False, soft_wrap=True)
 
 
 def _places(session: Session, cluster: ClusterChoice) -> int:
@@ -109,6 +118,7 @@ def _verdict(trials: int, summary: RunSummary, report: Report, view: MlflowView)
         held=summary.held,
         reasons=reasons((failed.kind, failed.message) for failed in report.failed),
         unpublished=view.warning,
+        unlogged=view.unlogged,
     )
 
 
@@ -141,8 +151,8 @@ def _told_how_to_go_on() -> Iterator[None]:
 
 
 def _say_where_it_is(session: Session, view: MlflowView, uri: str, console: Console) -> None:
-    if view.warning:
-        console.print(view.warning, style="yellow", highlight=False)
+    for warning in filter(None, (view.warning, view.unlogged)):
+        console.print(warning, style="yellow", highlight=False)
     if session.sweep.remote is not None:
         there = f"{session.sweep.remote.uri}/{session.sweep.config.name}"
         console.print(f"records: {there}", highlight=False, soft_wrap=True)

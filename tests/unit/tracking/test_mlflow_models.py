@@ -159,6 +159,28 @@ def test_an_upload_that_failed_leaves_no_model_after_the_next(
     assert [str(model.status) for model in lab.models()] == ["READY"]
 
 
+def test_what_somebody_else_has_logged_to_the_run_stays(lab: Lab) -> None:
+    client, run = lab.client(), lab.run().info
+    theirs = client.create_logged_model(run.experiment_id, name="mine", source_run_id=run.run_id)
+    ours = client.create_logged_model(
+        run.experiment_id, name="model", source_run_id=run.run_id, tags={MODEL: "x"}
+    )
+    for model in (theirs, ours):  # one has our tag, but the run does not name it: another driver logs it now
+        client.finalize_logged_model(model.model_id, "READY")
+    lab.store().log_model(lab.trial.name, lab.digest, lab.model())
+    assert {theirs.model_id, ours.model_id} < {model.model_id for model in lab.models()}
+
+
+def test_a_sync_logs_a_model_again_that_somebody_has_deleted(lab: Lab) -> None:
+    lab.store().log_model(lab.trial.name, lab.digest, lab.model())
+    lab.client().delete_logged_model(lab.run().data.tags[MODEL_ID])
+    store = lab.store()
+    assert not store.has_model(lab.trial.name, lab.digest)
+    store.log_model(lab.trial.name, lab.digest, lab.model("again"))
+    assert store.has_model(lab.trial.name, lab.digest)
+    assert [model.model_id for model in lab.models()] == [lab.run().data.tags[MODEL_ID]]
+
+
 def test_a_model_is_deleted_with_its_run(lab: Lab) -> None:
     lab.store().log_model(lab.trial.name, lab.digest, lab.model())
     experiment = lab.run().info.experiment_id
@@ -184,11 +206,25 @@ def test_a_second_command_need_not_ask_for_a_model(lab: Lab, monkeypatch: pytest
     first.publish_models(log)
     assert len(lab.models()) == 1
     monkeypatch.delattr("orchestrator.tracking.mlflow_store._open")
-    second = view()
-    second.publish(lab.record)
-    second.publish_summary(totals_of([lab.record], 0))
-    second.publish_models(log)
-    assert second.warning is None
+    for _ in range(2):  # the first leaves what the second goes by
+        later = view()
+        later.publish(lab.record)
+        later.publish_summary(totals_of([lab.record], 0))
+        later.publish_models(log)
+        assert (later.warning, later.unlogged) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(TrackingError("no room"), "no room"), (KeyError("a note"), "models could not be logged (KeyError)")],
+)
+def test_models_that_fail_are_no_missing_runs(lab: Lab, error: Exception, told: str) -> None:
+    def fail(store: RunStore) -> int:
+        raise error
+
+    view = MlflowView(lab.uri, lab.builder.sweep)
+    view.publish_models(fail)
+    assert (view.warning, view.unlogged) == (None, told)
 
 
 @pytest.mark.parametrize(
