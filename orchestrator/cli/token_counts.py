@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from orchestrator.errors import InputError
 
 def count_tokens(session: Session, console: Console) -> Session:
     """Let a worker count the tokens of a sample of the texts of tasks whose entries state none, by each
-    tokenizer of the grid that is here and has not read them yet. What cannot be read stops nothing."""
+    tokenizer of the grid that is here and has not read them yet, or not for a length that they are cut to.
+    What cannot be read stops nothing."""
     asked = [(task, names) for task, names in _uncounted(session) if names]
     if not asked:
         return session
@@ -41,14 +42,15 @@ def count_tokens(session: Session, console: Console) -> Session:
                 console.print(f"{task.name}: {refused}", style="yellow", highlight=False)
                 counted = {}
             pace.ready(task.name)
-            tokens.setdefault(task.name, {}).update(counted)
-            _remember(session, task, counted)
+            known = tokens.setdefault(task.name, {})
+            known |= {name: counts.with_lengths_of(known.get(name)) for name, counts in counted.items()}
+            _remember(session, task, {name: known[name] for name in counted})
     return replace(session, inputs=session.inputs.model_copy(update={"tokens": tokens}))
 
 
 def _uncounted(session: Session) -> Iterator[tuple[TaskSpec, list[BackboneSpec]]]:
     """Yield the tasks of files whose tokens are not stated, with the backbones that have not read them."""
-    cache, inputs = cache_of(session.sweep.storage), session.inputs
+    cache, inputs, lengths = cache_of(session.sweep.storage), session.inputs, lengths_of(session.sweep)
     for name, task in session.tasks.items():
         if task.mean_tokens is not None or task.invented or not inputs.data.get(name):
             continue
@@ -60,7 +62,7 @@ def _uncounted(session: Session) -> Iterator[tuple[TaskSpec, list[BackboneSpec]]
             [
                 backbone
                 for backbone in of_task.values()
-                if backbone.name not in inputs.tokens.get(name, {})
+                if not _has_read(inputs.tokens.get(name, {}).get(backbone.name), lengths[name])
                 and inputs.weights.get(backbone.name) is not None
                 and are_weights_here(backbone, cache)
             ],
@@ -74,6 +76,10 @@ def _root(session: Session, task: TaskSpec) -> Path | None:
         cache = cache_of(session.sweep.storage)
         return hub.snapshot_of(cache, reader.dataset, reader.revision, "datasets")
     return session.sweep.data_dir
+
+
+def _has_read(counts: TokenCounts | None, lengths: Iterable[int]) -> bool:
+    return counts is not None and counts.read.keys() >= set(lengths)
 
 
 def _asked(session: Session, task: TaskSpec, backbones: list[BackboneSpec]) -> dict[str, TokenCounts]:

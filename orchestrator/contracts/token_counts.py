@@ -10,11 +10,18 @@ from orchestrator.contracts.task import TaskSpec
 
 
 class TokenCounts(Record):
-    """Counts of a sample of the training examples, special tokens included, before anything is cut."""
+    """Counts of a sample of the training examples, special tokens included."""
 
     examples: PositiveInt  # of the sample
-    mean: PositiveFloat  # tokens of an example
+    mean: PositiveFloat  # tokens of an example, before anything is cut
     cut: dict[int, NonNegativeInt] = Field(default_factory=dict)  # examples that are longer, by length
+    read: dict[int, PositiveFloat] = Field(default_factory=dict)  # tokens of an example cut to a length
+
+    def with_lengths_of(self, earlier: TokenCounts | None) -> TokenCounts:
+        """Return the counts with those of other lengths that were counted earlier in the same texts."""
+        if earlier is None:
+            return self
+        return self.model_copy(update={"cut": earlier.cut | self.cut, "read": earlier.read | self.read})
 
 
 class CountTokens(Record):

@@ -152,7 +152,8 @@ class Forecaster:
         key = (*names, workload.recipe, candidate, devices)
         if key not in self._known:
             by_tokenizer = self._tokens.get(workload.task.name, {}).get(workload.backbone.name)
-            task = with_counted_size(workload.task, self._counts.get(workload.task.name, {}), by_tokenizer)
+            counts, length = self._counts.get(workload.task.name, {}), workload.recipe.max_length
+            task = with_counted_size(workload.task, counts, by_tokenizer, length)
             workload = replace(workload, task=task)
             forecast = self._forecast(workload, candidate, devices)
             self._known[key] = None if forecast is None else _on(forecast, devices)

@@ -40,17 +40,21 @@ TOKENS_PER_WORD = 1.4  # of clinical English, about, by a vocabulary of 30,000
 
 
 def with_counted_size(
-    task: TaskSpec, counts: Mapping[int, Mapping[Split, SplitCounts]], tokens: TokenCounts | None = None
+    task: TaskSpec,
+    counts: Mapping[int, Mapping[Split, SplitCounts]],
+    tokens: TokenCounts | None = None,
+    max_length: int | None = None,
 ) -> TaskSpec:
     """Return the task with the examples and tokens that a worker has counted where its entry states none.
     `counts` are by the length that texts are cut to; `tokens` by the backbone's own tokenizer, None: guessed
-    by the words."""
+    by the words. With `max_length`, where it was counted, tokens are those of texts that are cut to it: the
+    mean of texts of unlike lengths tells too little of it."""
     train = next((splits[Split.TRAIN] for splits in counts.values() if Split.TRAIN in splits), None)
     if train is None:
         return task
     counted = {"train_examples": train.examples or None}
     if tokens is not None:
-        counted["mean_tokens"] = math.ceil(tokens.mean)
+        counted["mean_tokens"] = math.ceil(tokens.read.get(max_length or 0, tokens.mean))
     elif train.mean_words:
         counted["mean_tokens"] = math.ceil(TOKENS_PER_WORD * train.mean_words)
     return task.model_copy(update={k: v for k, v in counted.items() if getattr(task, k) is None})

@@ -55,7 +55,12 @@ def test_texts_pairs_and_words_are_counted_with_their_special_tokens(tmp_path: P
     one = sizes(("no fever",), (long.strip(),))
     found = counted(tmp_path, TaskKind.CLASSIFICATION, table_reader, 8, 4096)
     assert found == {
-        "bert": TokenCounts(examples=4, mean=sum(one) / 2, cut={8: 2, 4096: 0}),
+        "bert": TokenCounts(
+            examples=4,
+            mean=sum(one) / 2,
+            cut={8: 2, 4096: 0},
+            read={8: sum(min(size, 8) for size in one) / 2, 4096: sum(one) / 2},
+        ),
         "away": None,
     }
     two = sizes(("no fever", "a cough"), (long.strip(), "today"))
@@ -88,10 +93,12 @@ def test_a_plan_counts_by_the_tokenizers_that_are_here(tmp_path: Path) -> None:
         return done.stdout
 
     assert CliRunner().invoke(app, ["stage", sweep]).exception is None
+    rehearsed = CliRunner().invoke(app, ["run", sweep, "--launcher", "simulated"])
+    assert "per text by the tokenizer of toy" in " ".join(rehearsed.output.split())
     expected = sizes(*((text,) for text, _ in rows("train", 12)))
     found = json.loads(planned("--json"))
     assert found["tokens"] == {
-        "mine": {"toy": {"examples": 12, "mean": sum(expected) / 12, "cut": {"8": 12}}}
+        "mine": {"toy": {"examples": 12, "mean": sum(expected) / 12, "cut": {"8": 12}, "read": {"8": 8.0}}}
     }
     told = " ".join(planned().split())
     mean = round(sum(expected) / 12)
@@ -99,6 +106,9 @@ def test_a_plan_counts_by_the_tokenizers_that_are_here(tmp_path: Path) -> None:
         f"tokens mine: {mean} per text by the tokenizer of toy, in a sample of 12 examples; "
         "100% are cut at max_length 8" in told
     )
+    longer = json.loads(planned("recipe.max_length=512", "--json"))["tokens"]["mine"]["toy"]
+    assert longer["cut"] == {"8": 12, "512": 0}
+    assert longer["read"] == {"8": 8.0, "512": longer["mean"]}
     write_task(tmp_path, files, TABLE, max_length=8, mean_tokens=9)
     assert json.loads(planned("--json"))["tokens"] == {}
 

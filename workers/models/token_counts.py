@@ -57,4 +57,5 @@ def _counted(
         examples=len(sizes),
         mean=max(1.0, sum(sizes) / len(sizes)),
         cut={length: sum(size > length for size in sizes) for length in lengths},
+        read={length: max(1.0, sum(min(size, length) for size in sizes) / len(sizes)) for length in lengths},
     )

@@ -14,7 +14,7 @@ _MOST = 3  # names
 
 
 def tokens_json(plan: Plan) -> dict[str, Any]:
-    """Return the counts by task and backbone, with examples, mean and cut (by length)."""
+    """Return the counts by task and backbone, with examples, mean, cut and read (by length)."""
     return {
         task: {name: counts.model_dump(mode="json") for name, counts in found.items()}
         for task, found in plan.inputs.tokens.items()
@@ -43,10 +43,13 @@ def token_lines(plan: Plan) -> Iterator[str]:
 
 
 def _cut(plan: Plan, task: str, lengths: tuple[int, ...]) -> str:
-    """Return how many texts of the sample are cut, at most, at each length."""
+    """Return how many texts of the sample are cut, at most, at each length that was counted."""
     found = plan.inputs.tokens[task].values()
     shares = {
-        length: max(counts.cut.get(length, 0) / counts.examples for counts in found) for length in lengths
+        length: max(
+            (counts.cut[length] / counts.examples for counts in found if length in counts.cut), default=0
+        )
+        for length in lengths
     }
     parts = [f"{share:.0%} are cut at max_length {length}" for length, share in shares.items() if share]
     return f"; {', '.join(parts)}" if parts else ""

@@ -328,7 +328,8 @@ def test_the_plan_says_by_which_tokenizers_texts_were_counted_and_where_it_guess
         "are cut at max_length 64",
         f"{guess} ({names[1]})",
     ]
-    assert plan_json(read)["tokens"] == {"mine": {names[0]: {"examples": 50, "mean": 30.4, "cut": {"64": 5}}}}
+    of_mine = {"examples": 50, "mean": 30.4, "cut": {"64": 5}, "read": {}}
+    assert plan_json(read)["tokens"] == {"mine": {names[0]: of_mine}}
 
 
 def test_the_plan_says_how_much_of_whole_models_is_kept(tmp_path: Path) -> None:
