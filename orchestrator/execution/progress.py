@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from orchestrator.execution.launcher import (
 )
 
 _HOUR = 3600.0
+_LIKE = 4.0  # how many times its own forecast a trial still tells the pace of
 _LATE = 0.1  # share of the time so far that a trial beyond its forecast is taken to need still
 
 
@@ -38,7 +40,7 @@ class Best:
 class Progress:
     """Counts, best quality by task, device-hours and time left of one run. Candidates of searches are counted
     apart from trials: `tuning_ended` of `tuning_total`. `places`: how many trials will run at once, as far as
-    that is known; the time left goes by it until a trial has finished."""
+    that is known; the time left goes by it until so many have started."""
 
     def __init__(self, trials: Iterable[PlannedTrial] = (), places: int = 1) -> None:
         self._planned = {trial.name: trial for trial in trials}
@@ -47,14 +49,14 @@ class Progress:
         self._undrawn: tuple[float | None, ...] = ()  # forecast seconds of candidates yet to be drawn
         self._running: dict[str, float] = {}  # name -> since when
         self._widest, self._places = 1, places  # most trials seen running at once, and expected to
-        self.has_begun = False  # whether a trial has started
+        self._begun: set[str] = set()  # all that ever started
         self._ended = dict.fromkeys(TrialState, 0)
         self._candidates_ended = 0
         self._device_seconds = 0.0  # of the attempts that ended
         self._lost: set[str] = set()  # of those that wait: their node is gone
         self._interrupted: set[str] = set()  # that were ever lost: their time gives no pace
         self._attempting: dict[str, float] = {}  # name -> start of the running attempt
-        self._forecast = self._actual = 0.0  # seconds of the finished trials that had a forecast
+        self._told: list[tuple[float, float]] = []  # forecast and actual seconds of finished trials
         self._durations: list[float] = []
         self._now: float | None = None
         self.best: dict[str, Best] = {}
@@ -68,6 +70,11 @@ class Progress:
         self.total = sum(trial.candidate is None for trial in trials)  # candidates left out
         self.tuning_total = len(trials) - self.total + len(self._undrawn)  # those not drawn yet included
         self.unit = "GPU-hours" if any(trial.resources.gpus for trial in trials) else "core-hours"
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether a trial has started."""
+        return bool(self._begun)
 
     @property
     def done_before(self) -> int:
@@ -121,30 +128,42 @@ class Progress:
 
         None until there is a forecast or a finished trial to go by; 0 where nothing is left.
         """
-        left = [self._expected(self._planned[name].seconds_left) for name in self._waiting]
-        left += [self._expected(forecast) for forecast in self._undrawn]
+        paces = self._paces()
+        left = [self._expected(self._planned[name].seconds_left, paces) for name in self._waiting]
+        left += [self._expected(forecast, paces) for forecast in self._undrawn]
         for name, since in self._running.items():
-            expected, took = self._expected(self._planned[name].seconds_left), (self._now or since) - since
+            expected = self._expected(self._planned[name].seconds_left, paces)
+            took = (self._now or since) - since
             left.append(None if expected is None else max(expected - took, _LATE * took))
         forecasts = [seconds for seconds in left if seconds is not None]
         if len(forecasts) < len(left):
             return None
-        at_once = self._widest if self._durations else max(self._widest, self._places)
+        at_once = max(self._widest, self._places if len(self._begun) < self._places else 1)
         return max(sum(forecasts) / at_once, max(forecasts, default=0.0))
 
-    def _pace(self) -> float:
-        """Return actual over forecast seconds: of finished trials, and of running ones that are late."""
-        forecast, actual = self._forecast, self._actual
+    def _paces(self) -> tuple[list[float], list[float]]:
+        """Return forecasts, shortest first, and actual over forecast seconds of all from each on: of finished
+        trials, and of running ones that are late."""
+        told = list(self._told)
         for name, since in self._running.items():
             expected, took = self._planned[name].seconds_left, (self._now or since) - since
             if expected and took > expected and name not in self._interrupted:
-                forecast, actual = forecast + expected, actual + took
-        return actual / forecast if forecast else 1.0
+                told.append((expected, took))
+        told.sort()
+        forecast = actual = 0.0
+        paces = list[float]()
+        for expected, took in reversed(told):
+            forecast, actual = forecast + expected, actual + took
+            paces.append(actual / forecast)
+        return [expected for expected, _ in told], paces[::-1]
 
-    def _expected(self, forecast: float | None) -> float | None:
-        if forecast is not None:
-            return forecast * self._pace()
-        return sum(self._durations) / len(self._durations) if self._durations else None
+    def _expected(self, forecast: float | None, paces: tuple[list[float], list[float]]) -> float | None:
+        """Return the forecast times the pace of trials that are as long or longer, or not much shorter: what
+        delays a short one is often its start, which says nothing of a long one."""
+        if forecast is None:
+            return sum(self._durations) / len(self._durations) if self._durations else None
+        first = bisect_left(paces[0], forecast / _LIKE)
+        return forecast * paces[1][first] if first < len(paces[1]) else forecast
 
     def update(self, event: LaunchEvent) -> None:
         if isinstance(event, DashboardReady):
@@ -158,7 +177,7 @@ class Progress:
             return
         self._now = max(self._now or event.at, event.at)
         if isinstance(event, TrialStarted | TrialWentOn):
-            self.has_begun = True
+            self._begun.add(event.name)
             self._waiting.pop(event.name, None)
             self._lost.discard(event.name)
             self._running[event.name] = self._attempting[event.name] = event.at
@@ -201,8 +220,7 @@ class Progress:
             forecast = 0.0 if event.name in self._interrupted else self._planned[event.name].seconds_left
             self._durations.append(event.at - since)
             if forecast:
-                self._forecast += forecast
-                self._actual += event.at - since
+                self._told.append((forecast, event.at - since))
 
     def _note_quality(self, name: str, outcome: Outcome) -> None:
         value = quality(outcome.metric, outcome.test)

@@ -124,14 +124,24 @@ def test_time_left_goes_by_the_forecast_then_by_how_it_turned_out() -> None:
     assert progress.seconds_left == pytest.approx(300.0)
 
 
-def test_time_left_goes_by_the_places_that_are_known_until_a_trial_has_finished() -> None:
+def test_time_left_goes_by_the_places_that_are_known_until_so_many_have_started() -> None:
     trials = [make_trial(task, forecast=100.0) for task in "abcd"]
     progress = Progress([planned(trial) for trial in trials], places=4)
     assert progress.seconds_left == pytest.approx(100.0)
     begin(progress, trials[0], 0.0)
     assert progress.seconds_left == pytest.approx(100.0)
-    end(progress, trials[0], 100.0)  # alone
-    assert progress.seconds_left == pytest.approx(300.0)
+    end(progress, trials[0], 80.0)  # before the second started
+    assert progress.seconds_left == pytest.approx(80.0)
+    for trial in trials[1:3]:
+        begin(progress, trial, 80.0)
+    assert progress.seconds_left == pytest.approx(80.0)
+    begin(progress, trials[3], 80.0)  # three at once, with four started
+    assert progress.seconds_left == pytest.approx(80.0)
+    progress = Progress([planned(trial) for trial in trials], places=2)
+    for number, trial in enumerate(trials[:2]):  # one at a time
+        begin(progress, trial, number * 100.0)
+        end(progress, trial, number * 100.0 + 100.0)
+    assert progress.seconds_left == pytest.approx(200.0)
 
 
 def test_a_trial_that_takes_longer_than_its_forecast_makes_the_others_longer() -> None:
@@ -142,6 +152,19 @@ def test_a_trial_that_takes_longer_than_its_forecast_makes_the_others_longer() -
     assert progress.seconds_left == pytest.approx(4 + 2 * 40)
     end(progress, trials[0], 50.0)
     assert progress.seconds_left == pytest.approx(2 * 50)
+
+
+def test_a_late_short_trial_makes_no_long_ones_longer() -> None:
+    short, *long = [make_trial("a", forecast=2.0), *(make_trial(task, forecast=3600.0) for task in "bcd")]
+    progress = progress_of([short, *long])
+    for trial in (short, long[0]):
+        begin(progress, trial, 0.0)
+    progress.update(Tick(40.0))
+    assert progress.seconds_left == pytest.approx((4 + 3560 + 2 * 3600) / 2)
+    end(progress, short, 40.0)
+    assert progress.seconds_left == pytest.approx((3560 + 2 * 3600) / 2)
+    end(progress, long[0], 7200.0)  # twice as long as forecast
+    assert progress.seconds_left == pytest.approx(7200.0)
 
 
 def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
