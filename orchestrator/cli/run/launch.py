@@ -27,6 +27,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
+from orchestrator.cli.token_counts import count_tokens
 from orchestrator.contracts.verdict import Verdict, reasons
 from orchestrator.errors import HeldError, InterruptedSweepError
 from orchestrator.execution.clock import SystemClock
@@ -53,6 +54,7 @@ def run(
     with _nodes_ahead(session, launcher, cluster):
         # Before the plan, whose fingerprints name the commits that staging locks.
         session = staging.stage(session, console)
+    session = count_tokens(session, console)  # as `plan` does, so that both give one forecast
     plan = session.plan_aloud(console)
     show_plan(plan, console)
     allowance = pass_gate(plan, console)

@@ -9,11 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.corpus_counts import count_sizes
 from orchestrator.cli.plan.budget import pass_gate
 from orchestrator.cli.plan.view import show_plan
 from orchestrator.cli.run.launchers import retry_policy, workplace_of
 from orchestrator.cli.run.provenance import record_of
 from orchestrator.cli.session import Session
+from orchestrator.cli.token_counts import count_tokens
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.run import run_sweep
@@ -26,6 +28,7 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
     Raises OverBudgetError if a run would."""
     from orchestrator.execution.simulated_launcher import SimulatedLauncher
 
+    session = count_tokens(count_sizes(session, console), console)  # as `plan` does: both give one forecast
     plan, clock = session.plan, VirtualClock()
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
