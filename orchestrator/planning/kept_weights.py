@@ -42,7 +42,7 @@ def logged_bytes(plan: Plan) -> int | None:
             continue
         if (shape := shape_of(cell.backbone)) is None:
             return None
-        size = len(config.seeds) * round(_BYTES * shape.parameters)
+        size = len(config.seeds) * len(cell.folds) * round(_BYTES * shape.parameters)
         whole, beside = (whole + size, beside) if is_whole else (whole, beside + size)
     if config.keep_weights == "frontier":
         whole = min(whole, round(config.keep_gib * GIB))

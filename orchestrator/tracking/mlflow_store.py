@@ -137,7 +137,9 @@ class RunStore:
                 if self._models is None:
                     self._models = models_in(client, self._experiment)
             run = self._runs.get(name)
-            known = run is not None and run.tags.get(MODEL) == digest and run.tags[MODEL_ID] in self._models
+            known = (
+                run is not None and run.tags.get(MODEL) == digest and run.tags.get(MODEL_ID) in self._models
+            )
         if known and published is not None:
             published.note(_model_of(name), digest)
         return known

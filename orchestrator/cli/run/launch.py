@@ -29,7 +29,7 @@ from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
 from orchestrator.cli.token_counts import count_tokens
 from orchestrator.contracts.verdict import Verdict, reasons
-from orchestrator.errors import HeldError, InterruptedSweepError
+from orchestrator.errors import InterruptedSweepError, LedgerError, StorageError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
@@ -95,12 +95,13 @@ def run(
 
 
 def _log_models(session: Session, report: Report, view: MlflowView, console: Console) -> None:
-    """Log the models that MLflow lacks; another driver that runs the sweep by now does it at its end."""
+    """Log the models that MLflow lacks; another driver that runs the sweep by now does it at its end.
+    What cannot be logged takes nothing from the report."""
     try:
-        with session.ledger.lock():
+        with _told_how_to_go_on(), session.ledger.lock():
             view.publish_models(partial(log_models, session.ledger, report, console))
-    except HeldError as held:
-        console.print(styled("not logged", "yellow"), f"models: {held}", highlight=False, soft_wrap=True)
+    except (LedgerError, StorageError) as error:
+        console.print(styled("not logged", "yellow"), f"models: {error}", highlight=False, soft_wrap=True)
 
 
 def _places(session: Session, cluster: ClusterChoice) -> int:
