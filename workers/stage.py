@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,6 @@ def _timed(item: str, work: Callable[[], dict[str, Any]], is_task: bool = False)
 
 def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
     from workers.data import cap_rows, check_parted, check_scorable, read_corpus
-    from workers.data.folds import FoldOfSeed
     from workers.data.hub_dataset import stage_dataset
     from workers.data.labels import check_known
     from workers.data.scorable import check_separate
@@ -123,13 +123,27 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
     counted = next(iter(by_length.values()))
     check_separate(task, counted)
     check_parted(task, counted)
-    for fold in folds_of(task.folds):
-        part = corpus if fold is None else read_corpus(task, root, which=FoldOfSeed(fold, 0))
-        check_scorable(task, part.labels, part.splits)
+    if task.folds is None:
+        check_scorable(task, corpus.labels, corpus.splits)
+    else:
+        _check_folds(task, root, request.seeds)
     for rows in request.dev_rows.get(task.name, ()):
         capped = {Split.DEV: cap_rows(corpus.splits[Split.DEV], rows)}
         check_scorable(task, corpus.labels, capped, f"dev_rows {rows}")
     return answer | {"counts": by_length}
+
+
+def _check_folds(task: TaskSpec, root: Path, seeds: Sequence[int]) -> None:
+    """Raise DataError at the first fold of a seed that no training could score."""
+    from workers.data import check_scorable, read_corpus
+    from workers.data.folds import FoldOfSeed
+    from workers.data.readers.mimic_notes import tables_read_once
+
+    with tables_read_once():
+        for seed, fold in product(seeds, folds_of(task.folds)):
+            assert fold is not None
+            part = read_corpus(task, root, which=FoldOfSeed(fold, seed))
+            check_scorable(task, part.labels, part.splits, of=f"fold {fold.number} of seed {seed}")
 
 
 def _stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:

@@ -104,6 +104,7 @@ def _request(
         tasks=tasks,
         lengths=lengths_of(session.sweep),
         dev_rows=_dev_rows(session),
+        seeds=session.sweep.config.seeds,
         locked=session.locked_files(session.backbones.values()),
         locked_tasks=session.locked_files(tasks),
         extended=tuple(spec.name for spec in session.unlocked if isinstance(spec, TaskSpec)),

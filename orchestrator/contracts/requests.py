@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
@@ -23,6 +23,9 @@ class StageRequest(Record):
         default_factory=dict, description="by task, in tokens, of texts that are cut"
     )
     dev_rows: dict[str, tuple[PositiveInt, ...]] = Field(default_factory=dict, description="by task")
+    seeds: tuple[NonNegativeInt, ...] = Field(
+        (0,), description="whose folds are checked, of tasks with folds"
+    )
     locked: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="by backbone, the sha256 of its files"
     )

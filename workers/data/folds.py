@@ -2,15 +2,16 @@
 
 Like scikit-learn's StratifiedGroupKFold: rows of one document, patient or value of `by` stay together, folds
 are of equal size as far as that allows, and each class is spread over them. Which documents meet in a fold
-depends on the seed, and on nothing else than the ids, classes and numbers of rows in the files: on every
+depends on the seed, and on nothing else than the ids, classes and numbers of examples in the files: on every
 machine, in every order of rows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.contracts.fold import Fold
@@ -19,7 +20,7 @@ from orchestrator.contracts.sameness import NO_ID, Identity
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import DataError
-from workers.data.faults import Faults
+from workers.data.examples import Example, labels_of
 from workers.data.holdout import Selector
 
 _SALT = "frontier-folds-1"  # a change changes every fold
@@ -49,13 +50,11 @@ class Dealt:
 
 
 def deal(
-    task: TaskSpec, hold_out: HoldOut, which: FoldOfSeed, read: Callable[[Faults, Selector], None]
+    task: TaskSpec, hold_out: HoldOut, which: FoldOfSeed, read: Callable[[Selector], Iterable[Example]]
 ) -> Dealt:
-    """`read` reads all files of train with the given faults and selector. Raises DataError where there are
-    fewer documents than folds."""
-    noting = _Noting(hold_out)
-    read(noting, noting.selected)
-    documents = noting.documents
+    """`read` yields each example of train when it has asked the given selector for its document. Raises
+    DataError where there are fewer documents than folds."""
+    documents = _documents(hold_out, read)
     if len(documents) < which.fold.of:
         count = len(documents)
         what = "documents or patients" if hold_out.by is None else f"values of the column {hold_out.by!r}"
@@ -74,31 +73,22 @@ def deal(
     return Dealt(splits, hold_out)
 
 
-class _Noting(Faults):
-    """Note the rows of each document and their labels, as readers tell them."""
+def _documents(
+    hold_out: HoldOut, read: Callable[[Selector], Iterable[Example]]
+) -> dict[Identity, Counter[str]]:
+    """Return the labels of each document; "" counts its examples."""
+    documents: dict[Identity, Counter[str]] = {}
+    asked = NO_ID
 
-    def __init__(self, hold_out: HoldOut) -> None:
-        super().__init__("skip")
-        self._hold_out, self._asked = hold_out, NO_ID
-        self._rows: Counter[Identity] = Counter()
-        self._labels: dict[Identity, Counter[str]] = {}
-
-    def selected(self, identity: Identity, group: Identity | None = None) -> bool:
-        self._asked = _key(self._hold_out, identity, group)
-        self._rows[self._asked] += 1
+    def _every(identity: Identity, group: Identity | None = None) -> bool:
+        nonlocal asked
+        asked = _key(hold_out, identity, group)
         return True
 
-    def spelt(self, label: str, file: str, line: int | None) -> None:
-        self._labels.setdefault(self._asked, Counter())[label] += 1
-
-    @property
-    def documents(self) -> dict[Identity, Counter[str]]:
-        """Return the labels of each document; "" counts its rows."""
-        return {
-            key: Counter({"": rows}) + self._labels.get(key, Counter())
-            for key, rows in self._rows.items()
-            if key != NO_ID
-        }
+    for example in read(_every):
+        if asked != NO_ID:
+            documents.setdefault(asked, Counter()).update(["", *labels_of(example)])
+    return documents
 
 
 def _key(hold_out: HoldOut, identity: Identity, group: Identity | None) -> Identity:
@@ -108,16 +98,17 @@ def _key(hold_out: HoldOut, identity: Identity, group: Identity | None) -> Ident
 def _spread(
     documents: Mapping[Identity, Counter[str]], shares: Sequence[float], salt: str
 ) -> dict[Identity, int]:
-    """Return the part of each document. The largest come first; each goes to the part that its labels, and
-    then its rows, fill least in proportion to the share (the divisors of Sainte-Laguë)."""
+    """Return the part of each document. Each goes to the part that its labels, and then its examples, fill
+    least in proportion to the share (the divisors of Sainte-Laguë). Large ones come first, because small ones
+    even out what they leave; of two whose sizes differ by less than a factor of four, the seed says which."""
     have = [Counter[str]() for _ in shares]
     totals = sum(documents.values(), Counter())
     parts: dict[Identity, int] = {}
-    for key in sorted(documents, key=lambda key: (-documents[key][""], _rank(salt, key))):
+    for key in sorted(documents, key=lambda key: _turn(salt, key, documents[key][""])):
         own = documents[key]
 
         def filled(part: int, own: Counter[str] = own) -> tuple[float, float, int]:
-            by_label = sum(
+            by_label = math.fsum(  # the same in every order of labels
                 count / totals[label] * (have[part][label] + count / 2)
                 for label, count in own.items()
                 if label
@@ -127,6 +118,12 @@ def _spread(
         parts[key] = min(range(len(shares)), key=filled)
         have[parts[key]] += own
     return parts
+
+
+def _turn(salt: str, key: Identity, size: int) -> tuple[int, bytes]:
+    """Return when a document is dealt: by its size times a chance between one and four, in whole numbers."""
+    rank = _rank(salt, key)
+    return -size * (4 * 2**64 - 3 * int.from_bytes(rank[:8])), rank
 
 
 def _rank(salt: str, key: Identity) -> bytes:

@@ -27,11 +27,15 @@ _MOST_NAMES = 5
 
 
 def check_scorable(
-    task: TaskSpec, labels: Sequence[str], splits: Mapping[Split, Sequence[Example]], cap: str = ""
+    task: TaskSpec,
+    labels: Sequence[str],
+    splits: Mapping[Split, Sequence[Example]],
+    cap: str = "",
+    of: str = "",
 ) -> None:
     """Raise DataError, for dev and test together, if the metric of the task is undefined for any predictions:
     no training can change that. `labels` are in the order of class ids; `cap` is the setting that reduced the
-    splits."""
+    splits, `of` the fold and seed that they are of."""
     missing = {
         split: reason
         for split in (Split.DEV, Split.TEST)
@@ -39,7 +43,7 @@ def check_scorable(
     }
     if not missing:
         return
-    under = f" under {cap}" if cap else ""
+    under = f" under {cap}" if cap else f" of {of}" if of else ""
     problem = "; ".join(f"{split}{under} has no {task.metric}: {reason}" for split, reason in missing.items())
     fix = f"raise {cap.split()[0]}" if cap else _remedy(task, list(missing))
     raise DataError(f"task {task.name}", None, problem, fix)

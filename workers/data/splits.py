@@ -64,11 +64,10 @@ def deal_folds(task: TaskSpec, root: Path, which: FoldOfSeed) -> Dealt:
     assert hold_out is not None
     names = task.reader.files[Split.TRAIN]
 
-    def _every_row(faults: Faults, selected: Selector) -> None:
+    def _every_row(selected: Selector) -> Iterator[Example]:
         if parts_by_sentence(task.kind, task.reader):
             selected = _by_sentence(task, names, root, selected)
-        for _ in _read(task, names, root, faults, selected):
-            pass
+        return _read(task, names, root, Faults("skip"), selected)
 
     return deal(task, hold_out, which, _every_row)
 
@@ -102,14 +101,21 @@ def read_split(
     if not examples and not faults.errors:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
             problem = f"there is no example for {split}: nothing of train falls into its share"
-            fix = f"raise hold_out.{split}, or name files for it"
-            if task.reader.hold_out is not None and task.reader.hold_out.by is not None:
-                fix = f"name values of the column that are there: hold_out.values.{split}"
-            raise DataError(f"task {task.name}", None, problem, fix)
+            raise DataError(f"task {task.name}", None, problem, _fix_of_empty(task, split))
         files = ", ".join(str(root / name) for name in names)
         problem = f"there is no example in it{_left_out(faults)}"
         raise DataError(files, None, problem, "check the file and `reader` of the task")
     return grouped(task, examples) if split is Split.TEST else examples
+
+
+def _fix_of_empty(task: TaskSpec, split: Split) -> str:
+    hold_out = held_out(task)
+    if hold_out is not None and hold_out.folds is not None:
+        lower = ["lower hold_out.folds"] if hold_out.folds > 2 else []
+        return ", or ".join([*lower, "name files for dev in reader.files, and remove hold_out.dev"])
+    if hold_out is not None and hold_out.by is not None:
+        return f"name values of the column that are there: hold_out.values.{split}"
+    return f"raise hold_out.{split}, or name files for it"
 
 
 def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, selected: Selector) -> Selector:

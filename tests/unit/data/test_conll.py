@@ -173,7 +173,7 @@ def test_any_bytes_give_examples_or_a_data_error(
     for reader in (task().reader, task(separator="space").reader):
         assert isinstance(reader, ConllReader)
         try:
-            examples = read_conll(path, "train.tsv", reader, None, Faults("error"), lambda *_: True)
+            examples = [*read_conll(path, "train.tsv", reader, None, Faults("error"), lambda *_: True)]
         except DataError:
             continue
         assert all(len(e.tokens) == len(e.tags) > 0 for e in examples)

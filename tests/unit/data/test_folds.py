@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,13 +18,19 @@ from orchestrator.contracts.exported import EvaluateRequest, Exported
 from orchestrator.contracts.fold import Fold, folds_of
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.readers import HoldOut, TableReader
+from orchestrator.contracts.requests import StageRequest
+from orchestrator.contracts.sameness import Identity
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind, Unit
 from orchestrator.errors import DataError, InputError
 from workers.data import Text, inspect_task, read_corpus
+from workers.data.examples import labels_of
 from workers.data.folds import FoldOfSeed
+from workers.data.folds import _spread as spread
+from workers.demo.corpora import write_task
 from workers.documents import Documents
 from workers.exported.score import score
+from workers.stage import stage
 
 LABELS = ("a", "b", "c")
 Rows = list[dict[str, str]]
@@ -134,6 +143,50 @@ def test_folds_depend_on_the_seed_and_not_on_the_order_of_rows(tmp_path: Path) -
     assert tested(tmp_path, rows, 1) != tested(tmp_path, rows, 2)
 
 
+def sized(column: str, sizes: Iterable[int]) -> Rows:
+    """Rows of documents or sites that have so many each."""
+    return [
+        {"text": f"letter {number} of {name}", "label": LABELS[number % 2], column: f"{column} {name}"}
+        for name, size in enumerate(sizes)
+        for number in range(size)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "sizes", "folds"),
+    [("patient", range(1, 26), 5), ("site", (61, 52, 47, 38, 33, 27, 21, 14), 4)],
+)
+def test_seeds_deal_documents_of_different_sizes_differently(
+    tmp_path: Path, column: str, sizes: Iterable[int], folds: int
+) -> None:
+    rows = sized(column, sizes)
+    (by, id) = (column, None) if column == "site" else (None, column)
+    spec = task(tmp_path, rows, folds=folds, by=by, id=id)
+    tested, held = set(), set()
+    for seed in range(6):
+        parts = splits_of_folds(spec, tmp_path, seed)
+        tested.add(frozenset(tuple(texts(part[Split.TEST])) for part in parts))
+        held.add(frozenset(tuple(texts(part[Split.DEV])) for part in parts))
+        counts = [len(part[Split.TEST]) for part in parts]
+        assert sum(counts) == len(rows)
+        assert max(counts) <= 1.4 * sum(counts) / folds
+    assert len(tested) >= 4
+    assert len(held) >= 4
+
+
+@given(st.permutations(range(7)), st.integers(0, 9))
+def test_no_order_of_labels_moves_a_document(order: list[int], seed: int) -> None:
+    documents = [[f"{name}" for name in range(7) if (n >> name) & 1 or n % 3 == name % 3] for n in range(40)]
+    straight, mixed = (
+        {
+            Identity(f"{n}"): Counter(["", *sorted(labels, key=lambda label: by[int(label)])])
+            for n, labels in enumerate(documents)
+        }
+        for by in (range(7), order)
+    )
+    assert spread(straight, [1.0] * 5, f"{seed}") == spread(mixed, [1.0] * 5, f"{seed}")
+
+
 def test_folds_are_pinned(tmp_path: Path) -> None:
     [first, *_] = splits_of_folds(task(tmp_path, letters(15), folds=3), tmp_path, seed=7)
     # Another rule would give every fold other documents, and every score another meaning.
@@ -177,6 +230,72 @@ def test_all_folds_and_seeds_number_the_documents_alike(tmp_path: Path) -> None:
     assert all(len(places) == 1 for places in seen.values())
 
 
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_a_patient_of_two_sites_is_numbered_alike_by_all_folds(tmp_path: Path, format: str) -> None:
+    rows = letters(80, patients=20)  # in each site there are rows of most patients
+    spec = task(tmp_path, rows, id="patient", by="site")
+    if format == "parquet":
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        parquet.write_table(pa.table(columns), tmp_path / "letters.parquet")
+        reader = {"format": "parquet", "files": {"train": ["letters.parquet"]}, "id": "patient"}
+        hold_out = {"dev": 0.2, "folds": 5, "by": "site"}
+        keys = {
+            **spec.model_dump(),
+            "reader": {**reader, "hold_out": hold_out, "text": "text", "label": "label"},
+        }
+        spec = TaskSpec.model_validate(keys)
+    sets = {
+        Documents(read_corpus(spec, tmp_path, which=FoldOfSeed(fold, 1)).tested).test_set
+        for fold in folds_of(5)
+        if fold is not None
+    }
+    assert len(sets) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "labels", "reader"),
+    [
+        (
+            "classification",
+            "macro_auroc",
+            ["0", "1"],
+            {
+                "format": "mimic-notes",
+                "outcome": "mortality",
+                "files": {"train": ["NOTEEVENTS.csv", "ADMISSIONS.csv"]},
+            },
+        ),
+        (
+            "ner",
+            "entity_f1",
+            ["problem", "test", "treatment"],
+            {"format": "i2b2-2010", "files": {"train": ["train"]}},
+        ),
+    ],
+)
+def test_classes_of_readers_that_do_not_spell_them_are_spread(
+    tmp_path: Path, kind: str, metric: str, labels: list[str], reader: dict[str, object]
+) -> None:
+    spec = TaskSpec.model_validate(
+        {
+            "name": "made",
+            "title": "Made",
+            "kind": kind,
+            "domain": "clinical",
+            "metric": metric,
+            "labels": labels,
+            "made": {"train": 120, "dev": 20, "test": 20},
+            "reader": reader | {"hold_out": {"dev": 0.2, "folds": 5}},
+        }
+    )
+    write_task(spec, tmp_path)
+    parts = splits_of_folds(spec, tmp_path, seed=1)
+    found = [Counter(label for e in part[Split.TEST] for label in labels_of(e)) for part in parts]
+    for label in labels:
+        counts = [each[label] for each in found]
+        assert max(counts) - min(counts) <= max(3, 0.05 * max(counts))
+
+
 def test_a_class_that_a_fold_does_not_learn_is_still_a_class(tmp_path: Path) -> None:
     rows = [*letters(29), {"text": "the only one", "label": "rare", "patient": "x", "site": "x"}]
     spec = task(tmp_path, rows)
@@ -193,6 +312,29 @@ def test_more_folds_than_sites_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="7 values of the column 'site' in train, and 8 folds") as raised:
         read_corpus(spec, tmp_path)
     assert raised.value.fix == "set hold_out.folds to 7 or less"
+
+
+def test_two_sites_leave_nothing_for_dev_and_the_fix_is_one_that_works(tmp_path: Path) -> None:
+    spec = task(tmp_path, sized("site", (20, 20)), folds=2, by="site")
+    with pytest.raises(DataError, match="there is no example for dev") as raised:
+        read_corpus(spec, tmp_path)
+    assert raised.value.fix == "name files for dev in reader.files, and remove hold_out.dev"
+
+
+def test_staging_checks_the_folds_of_the_seeds_of_the_sweep(tmp_path: Path) -> None:
+    chance = random.Random(35)  # every fold of seed 0 has all classes, and not every one of seed 3
+    sizes = (chance.randint(1, 5) for _ in range(30))
+    rows = [
+        {"text": f"letter {number} of {name}", "label": label, "patient": f"p{name}"}
+        for name, size in enumerate(sizes)
+        for number, label in enumerate(chance.choices(LABELS, [60, 30, 10], k=size))
+    ]
+    spec = task(tmp_path, rows, id="patient").model_copy(update={"metric": MetricName.MACRO_AUROC})
+    request = StageRequest(cache_dir=str(tmp_path / "cache"), data_dir=str(tmp_path), tasks=(spec,))
+    [accepted] = stage(request)
+    [refused] = stage(request.model_copy(update={"seeds": (0, 3)}))
+    assert accepted.problem is None
+    assert "of seed 3 has no macro_auroc" in str(refused.problem)
 
 
 def test_a_class_in_fewer_documents_than_folds_has_no_area(tmp_path: Path) -> None:

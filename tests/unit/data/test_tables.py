@@ -212,15 +212,9 @@ def test_any_bytes_give_examples_or_a_data_error(
     for spec in (task(), task("jsonl")):
         assert isinstance(spec.reader, TableReader)
         try:
-            examples = read_table(
-                path,
-                "train",
-                spec.reader,
-                spec.kind,
-                None,
-                Faults("error"),
-                lambda *_: True,
-            )
+            examples = [
+                *read_table(path, "train", spec.reader, spec.kind, None, Faults("error"), lambda *_: True)
+            ]
         except DataError:
             continue
         assert all(e.text.strip() and e.label for e in examples)

@@ -45,7 +45,8 @@ def read_arrow(
     """Yield the rows of one folder or file in order; `name` begins their document ids, and `labels` None
     accepts any label.
 
-    Rows with the same `id` of the reader belong to one document. Without `id` the selector gets the text, so
+    Rows with the same `id` of the reader belong to one document, which has the number of the first of them,
+    selected or not. Without `id` the selector gets the text, so
     that equal texts share a split. Raises DataError, whose line is the row, counted from 1.
     """
     source = columns_of(reader, path, name)
@@ -72,6 +73,7 @@ def read_arrow(
         if by_sentence:
             identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
         group = id_key(cells[-1]) if by else None
+        document = documents.setdefault(identity, number) if ids else number
         if not selected(identity, group):
             continue
         if group == NO_ID:
@@ -83,7 +85,6 @@ def read_arrow(
                 DataError(str(path), number, "the id is empty, or not text or a number", "fill it in")
             )
             continue
-        document = documents.setdefault(identity, number) if ids else number
         example = make(str(path), number, row, names, labels, f"{name}#{document}")
         if repeats_names(row, [*texts, *label_columns]):
             example = DataError(str(path), number, "it repeats the column names", "remove the row")

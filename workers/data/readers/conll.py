@@ -36,14 +36,13 @@ def read_conll(
     types: Collection[str] | None,
     faults: Faults,
     selected: Selector,
-) -> list[Tokens]:
-    """Return the selected sentences of one file in order. `name` begins their document ids; `types` None
+) -> Iterator[Tokens]:
+    """Yield the selected sentences of one file in order. `name` begins their document ids; `types` None
     accepts any type.
 
     Without -DOCSTART- lines each sentence is its own document. The words identify a document. Raises
     DataError at the first malformed line if `faults` does; otherwise leaves its sentence out.
     """
-    sentences: list[Tokens] = []
     text = read_text(path)
     if "\r" in text and "\n" not in text:
         problem = "its lines end in carriage returns alone"
@@ -66,8 +65,7 @@ def read_conll(
             for (line, _), tag in zip(rows, sentence.tags, strict=True):
                 if tag.startswith("B-"):
                     faults.spelt(tag[2:], str(path), line)
-            sentences.append(sentence)
-    return sentences
+            yield sentence
 
 
 def sentences_of(content: Sequence[str], separator: str) -> list[Rows]:

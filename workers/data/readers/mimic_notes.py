@@ -54,7 +54,10 @@ _corpora: ContextVar[dict[_Key, _Corpus] | None] = ContextVar("corpora", default
 @contextmanager
 def tables_read_once() -> Iterator[None]:
     """Let the splits that are read inside share one pass over the tables. This keeps patient text in memory
-    until the end."""
+    until the end, that of the outermost one where they nest."""
+    if _corpora.get() is not None:
+        yield
+        return
     token = _corpora.set({})
     try:
         yield

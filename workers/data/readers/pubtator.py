@@ -54,12 +54,11 @@ class Abstract:
     relations: tuple[Relation, ...]
 
 
-def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> list[Abstract]:
-    """Return the selected documents of one file in order; `name` begins their names.
+def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> Iterator[Abstract]:
+    """Yield the selected documents of one file in order; `name` begins their names.
 
     Raises DataError at the first malformed line if `faults` does; otherwise leaves its document out.
     """
-    documents = []
     for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
         if not selected(id_key(block[0][1].partition("|")[0])):
             continue
@@ -69,8 +68,7 @@ def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> 
         else:
             for kind in (*(m.type for m in document.mentions), *(r.name for r in document.relations)):
                 faults.spelt(kind, str(path), block[0][0])
-            documents.append(document)
-    return documents
+            yield document
 
 
 def _read(file: str, name: str, block: list[tuple[int, str]]) -> Abstract | DataError:

@@ -42,30 +42,28 @@ def read_table(
     labels: Collection[str] | None,
     faults: Faults,
     selected: Selector,
-) -> list[Text]:
-    """Return the selected rows of one file in order. `name` begins their document ids; `labels` None accepts
-    any label.
+) -> Iterator[Text]:
+    """Yield the selected rows of one file in order. `name` begins their document ids; `labels` None accepts
+    any label. A document has the number of its first row, selected or not.
 
     Raises DataError at the first malformed row if `faults` does. Its line is the first line of the row.
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
     # Lines that are not rows count in the split of rows without an id.
     no_rows = faults if selected(NO_ID) else faults.of_other_splits()
-    examples: list[Text] = []
     documents: dict[Identity, int] = {}
     identified = _identified(rows(path, reader, no_rows), reader, kind)
     for number, (line, row, identity) in enumerate(identified, start=1):
+        document = documents.setdefault(identity, number) if reader.id else number
         if not selected(identity, _group(row, reader)):
             continue
-        document = documents.setdefault(identity, number) if reader.id else number
         example = _example(path, line, row, reader, kind, labels, f"{name}#{document}")
         if isinstance(example, DataError):
             faults.found(example)
         else:
             for label in labels_of(example):
                 faults.spelt(label, str(path), line)
-            examples.append(example)
-    return examples
+            yield example
 
 
 def _identified(
