@@ -20,9 +20,14 @@ class DropReason(StrEnum):
     """Why a trial has no whole model, as of the newest choice; the value completes a sentence about it."""
 
     DOMINATED = "its cell is not on the frontier"
-    OTHER_SEED = "the model of another seed of its cell was kept"
+    OTHER_TRIAL = "the model of another trial of its cell was kept"
     LIMIT = "it does not fit in keep_gib"
     EARLIER = "it was dropped earlier, for room or while another cell beat its own"
+
+    @classmethod
+    def _missing_(cls, value: object) -> DropReason | None:
+        """Older records know no folds, and name the seed."""
+        return cls.OTHER_TRIAL if value == "the model of another seed of its cell was kept" else None
 
 
 class WholeModel(Record):

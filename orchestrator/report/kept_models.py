@@ -83,7 +83,7 @@ def _reasons(
     if cell.standing in (Standing.UNDECIDED, Standing.BEATEN):
         return dict.fromkeys(gone, DropReason.DOMINATED)
     if any(name in kept for name in names):
-        others = dict.fromkeys(gone, DropReason.OTHER_SEED)
+        others = dict.fromkeys(gone, DropReason.OTHER_TRIAL)
         return others | ({names[0]: DropReason.EARLIER} if names[0] in gone else {})
     first = next(iter(_there(cell, saved)), None)
     return {

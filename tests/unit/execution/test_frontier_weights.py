@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,13 @@ def test_of_the_seeds_of_a_cell_the_best_on_dev_stays(two_seeds: Sweep) -> None:
     two_seeds.hear(first, quality=0.8, seconds=100.0, dev=0.7)
     chosen = two_seeds.hear(second, quality=0.7, seconds=100.0, dev=0.9)
     assert two_seeds.there() == {second.name}
-    assert chosen.dropped == {first.name: DropReason.OTHER_SEED}
+    assert chosen.dropped == {first.name: DropReason.OTHER_TRIAL}
+
+
+def test_a_record_of_before_there_were_folds_is_read() -> None:
+    older = {"keep_gib": 10.0, "dropped": {"a": "the model of another seed of its cell was kept"}}
+    assert KeptWeights.model_validate(older).dropped == {"a": DropReason.OTHER_TRIAL}
+    assert KeptWeights.model_validate_json(json.dumps(older)).dropped == {"a": DropReason.OTHER_TRIAL}
 
 
 def test_over_the_limit_the_recommended_cell_stays(tmp_path: Path) -> None:
@@ -281,7 +288,7 @@ def test_export_says_why_there_are_no_weights_and_which_seed_has_some(
     two_seeds.hear(first, quality=0.8, seconds=100.0, dev=0.7)
     two_seeds.hear(second, quality=0.8, seconds=100.0, dev=0.9)
     said = refusal(two_seeds, first, tmp_path)
-    assert "(keep_weights: frontier; the model of another seed of its cell was kept)" in said
+    assert "(keep_weights: frontier; the model of another trial of its cell was kept)" in said
     assert "pass --retrain, which trains this trial once more and keeps them; or take the seed" in said
     assert "--seed 2" in said
 
@@ -296,7 +303,7 @@ def test_a_cell_that_is_beaten_so_far_keeps_its_models_until_all_seeds_have_ende
     chosen = sweep.hear(trial("mini", "full", 2), quality=0.50, seconds=100.0)
     kept = {trial("tiny", "full", 1).name, trial("mini", "full", 1).name}
     assert sweep.there() == kept
-    assert set(chosen.dropped.values()) == {DropReason.OTHER_SEED}
+    assert set(chosen.dropped.values()) == {DropReason.OTHER_TRIAL}
 
 
 def test_a_cell_goes_once_one_that_beats_it_has_ended(two_seeds: Sweep) -> None:

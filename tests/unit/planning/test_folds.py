@@ -13,6 +13,7 @@ from orchestrator.config import load_sweep
 from orchestrator.contracts.readers import TableReader
 from orchestrator.planning import Plan, make_plan
 from orchestrator.planning.fingerprints import fingerprint
+from orchestrator.planning.kept_weights import logged_bytes, weights_forecast
 from orchestrator.planning.plan import trial_spec
 from orchestrator.planning.probes import probe_sweep
 
@@ -98,3 +99,11 @@ def test_a_task_without_folds_keeps_its_fingerprints(plan: Any) -> None:
     trial = plan().trials[0]
     spec = trial_spec(plan().cells[trial.cell.name], plan().inputs, trial)
     assert "fold" not in spec.model_dump_json()
+
+
+def test_each_fold_may_leave_a_model_here_and_in_mlflow(planned: Planned) -> None:
+    plan = planned(keep_weights="all", log_models=True)
+    forecast = weights_forecast(planned(keep_weights="frontier", keep_gib=1000))
+    assert forecast is not None
+    assert forecast.each is not None
+    assert logged_bytes(plan) == forecast.kept == 2 * 5 * forecast.each
