@@ -11,6 +11,7 @@ import yaml
 
 from orchestrator.cli.init.models import Start
 from orchestrator.cli.init.study import Study
+from orchestrator.contracts.vocabulary import Split
 
 _MEANS = {  # what a key of the task is for
     "domain": "what the texts are",
@@ -85,9 +86,11 @@ def sweep_text(
 
 def _hold_out(study: Study) -> str:
     if study.folds is not None:
-        return "each fold is tested once per seed, by training on the others; dev is a share of these"
+        tested = "each fold is tested once per seed, by training on the others"
+        return tested if Split.DEV in study.files else f"{tested}; dev is a share of these"
     shares = "shares of the ids, taken by a hash: the same on every machine"
-    return f"{shares}; {{dev: 0.2, folds: 5}} would test every row" if study.may_have_folds else shares
+    instead = "{folds: 5}" if Split.DEV in study.files else "{dev: 0.2, folds: 5}"
+    return f"{shares}; {instead} would test every row" if study.may_have_folds else shares
 
 
 def _why(key: str, study: Study) -> str:

@@ -73,6 +73,7 @@ def test_few_rows_are_told_of_folds_and_a_flag_writes_them(init: Init, tmp_path:
     assert "with 120 rows, consider `--folds 5`" in " ".join(plain.output.split())
     assert "{dev: 0.2, folds: 5} would test every row" in Path("letters/tasks/letters.yaml").read_text()
     folded = init(letters(), "--model", "demo-tiny", "--folds", "5", "--into", "folded")
+    assert "on the others; dev is a share of these" in Path("folded/tasks/letters.yaml").read_text()
     said = " ".join(folded.output.split())
     assert "consider" not in said
     assert "5 folds: each of the 60 documents is tested once per seed" in said
@@ -83,6 +84,21 @@ def test_few_rows_are_told_of_folds_and_a_flag_writes_them(init: Init, tmp_path:
         init(letters(), "--model", "demo-tiny", "--folds", "5", "--test", "other.csv", "--name", "b")
     )
     assert wrong["--folds"].startswith("tests each row of FILE, and test has a file of its own")
+
+
+@pytest.mark.parametrize(
+    ("words", "comment"),
+    [((), "; {folds: 5} would test every row"), (("--folds", "5"), ", by training on the others\n")],
+)
+def test_a_dev_file_is_no_share_of_what_the_folds_learn_from(
+    init: Init, tmp_path: Path, words: tuple[str, ...], comment: str
+) -> None:
+    (tmp_path / "dev.csv").write_text(letters().replace("invented", "another").replace(",P0", ",Q0"))
+    result = init(letters(), "--model", "demo-tiny", "--dev", "dev.csv", *words)
+    assert result.exit_code == 0, result.output
+    written = Path("letters/tasks/letters.yaml").read_text()
+    assert comment in written
+    assert "{dev: 0.2" not in written
 
 
 def test_what_the_file_does_not_say_is_one_list_of_flags_and_nothing_is_written(
