@@ -69,13 +69,15 @@ class SeedFolds:
         return SeedOutcome(state, pooled(self.results, self.failed))
 
     def _state(self) -> TrialState:
+        """Return FAILED only once all folds have ended: until then the seed may still get a score."""
         states = {*self.states, *([TrialState.NEW] if len(self.states) < self.of else [])}
         if states == {TrialState.FINISHED} and self.mixed:
             return TrialState.UNFINISHED
         if len(states) == 1:
             return states.pop()
-        worst = (TrialState.FAILED, TrialState.STALE)
-        return next((state for state in worst if state in states), TrialState.UNFINISHED)
+        if states & {TrialState.NEW, TrialState.UNFINISHED}:
+            return TrialState.UNFINISHED
+        return TrialState.STALE if TrialState.STALE in states else TrialState.FAILED
 
 
 def pooled(results: Sequence[Result], failed: Sequence[FailedSeed] = ()) -> Result:
