@@ -1,11 +1,12 @@
 """The probability of being on the frontier: how often a point is, when seeds and documents are drawn again.
 
 Two kinds of draws. `draws` move the measured means: quality with its seeds as the t-distribution that its
-interval is made of, and with the documents as their contributions do, all points on the same draw of
-documents (a multiplier bootstrap: each document has a normal weight); cost with its seeds on a logarithmic
-scale. The t-distribution is used in place of resampling because two to five seeds, resampled, give too little
-scatter. One seed says nothing about scatter: it is taken to move as the seeds of the other cells do, pooled
-over them. Intervals of means over tasks and of hypervolumes are made of these.
+interval is made of (with folds wider by what training parts that overlap share), and with the documents as
+their contributions do, all points on the same draw of documents (a multiplier bootstrap: each document has a
+normal weight); cost with its seeds on a logarithmic scale. The t-distribution is used in place of resampling
+because two to five seeds, resampled, give too little scatter. One seed says nothing about scatter: it is
+taken to move as the seeds of the other cells do, pooled over them. Intervals of means over tasks and of
+hypervolumes are made of these.
 
 They err twice, so a probability counted from them is too sure where cells are nearly equal. `chances` counts
 from true scores and costs as they may be (`posterior`), of the points that the first kind leaves in doubt.
@@ -56,7 +57,7 @@ def draws(comparison: str, group: Sequence[Replicates]) -> Draws:
     quality, hours = [], []
     for r, cost in zip(group, relative, strict=True):
         random = generator(comparison, r.name)
-        quality.append(_moved(r.quality, spread, random))
+        quality.append(_moved(r.quality, spread, random, r.overlap))
         moved = _moved(cost, cost_spread, random) - 1.0
         hours.append(np.exp(np.clip(moved, -_FURTHEST, _FURTHEST)))
     moved_quality = np.stack(quality, axis=1)
@@ -90,11 +91,15 @@ def _pooled(values: Sequence[Floats]) -> tuple[float, int]:
     return math.sqrt(math.fsum(float(v.var()) * len(v) for v in several) / freedom), freedom
 
 
-def _moved(values: Floats, pooled: tuple[float, int], random: np.random.Generator) -> Floats:
-    """Draw the mean of `values` with other seeds."""
+def _moved(
+    values: Floats, pooled: tuple[float, int], random: np.random.Generator, overlap: float = 0.0
+) -> Floats:
+    """Draw the mean of `values` with other seeds. `overlap`: see `Replicates.overlap`."""
     k = len(values)
     spread, freedom = pooled if k < 2 else (float(values.std(ddof=1)), k - 1)
-    moved: Floats = float(values.mean()) + random.standard_t(freedom, DRAWS) * spread / np.sqrt(k)
+    moved: Floats = float(values.mean()) + random.standard_t(freedom, DRAWS) * spread * np.sqrt(
+        1 / k + overlap
+    )
     return moved
 
 

@@ -54,7 +54,7 @@ from scipy.special import chdtri, stdtr, stdtrit
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.report.statistics.arrays import GRAIN, Floats
 from orchestrator.report.statistics.moderation import Prior
-from orchestrator.report.statistics.replicates import Replicates, of_documents
+from orchestrator.report.statistics.replicates import Replicates, of_documents, overlap
 from orchestrator.report.statistics.summary import CONFIDENCE
 
 ReplicatePair = tuple[Replicates, Replicates]
@@ -172,8 +172,7 @@ def _estimate(
     if prior is not None and (documents > 0 or math.sqrt(seeds) > GRAIN):
         variance, freedom = prior.moderate(seeds * k, freedom, weight)
         seeds = variance / k
-    if folds is not None:
-        documents += seeds * k * folds / (folds - 1)
+    documents += seeds * k * overlap(folds)
     return MeanEstimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
 
 

@@ -10,7 +10,8 @@ scatter of their own,
 Level is free. Spread, and the size of the slope, are not estimated but summed over: each may be anything up
 to twice what the measured scores scatter, and with the probability one half there is no slope. The errors are
 those of seeds, moderated over the cells and without what a seed does to all of them alike, which changes no
-order; and those of documents, which cells share.
+order; with folds those of training parts that overlap, as `paired` has them; and those of documents, which
+cells share.
 
 Costs are drawn on a logarithmic scale around what was measured, with the moderated scatter of their seeds.
 Nothing brings costs together that are nearly equal, so of two such cells either may come out the cheaper.
@@ -28,7 +29,6 @@ import numpy as np
 
 from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.moderation import Prior, prior_of
-from orchestrator.report.statistics.paired import of_cell
 from orchestrator.report.statistics.replicates import Replicates
 
 _SPREADS = np.geomspace(0.03, 2.0, 16)  # of what the scores scatter
@@ -83,10 +83,12 @@ def _standardised(costs: Floats) -> Floats:
 
 
 def _errors(cells: Sequence[Replicates]) -> Floats:
-    """Return the covariance of the measured scores: of seeds on the diagonal, of documents between all cells
-    that share them."""
+    """Return the covariance of the measured scores: of seeds and folds on the diagonal, of documents between
+    all cells that share them."""
     prior = prior_of(cells)
-    covariance = np.diag([_moderated(cell, prior)[0] / len(cell.seeds) for cell in cells])
+    covariance = np.diag(
+        [_moderated(cell, prior)[0] * (1 / len(cell.seeds) + cell.overlap) for cell in cells]
+    )
     for test_set in sorted({cell.test_set for cell in cells if cell.test_set is not None}):
         columns = [index for index, cell in enumerate(cells) if cell.test_set == test_set]
         moves = of_documents([cells[index] for index in columns])
@@ -109,11 +111,10 @@ def of_documents(group: Sequence[Replicates]) -> Floats:
 
 def _share(cell: Replicates, mean: Floats) -> float:
     """Return the share of the variance of the documents' means that is not mixed with seeds."""
-    estimate = of_cell(cell)
-    if estimate.seeds < 2:
+    if len(cell.seeds) < 2:
         return 1.0
     total = float(mean.var(ddof=1)) / len(mean)
-    return estimate.document_error**2 / total if total > 0 else 0.0
+    return cell.document_variance / total if total > 0 else 0.0
 
 
 class _Fit(NamedTuple):

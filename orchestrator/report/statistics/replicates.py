@@ -31,6 +31,11 @@ class Replicates:
     def mean(self) -> float:
         return float(self.quality.mean())
 
+    @property
+    def overlap(self) -> float:
+        """Return how many times the variance of a seed the training parts of its folds share; 0 without."""
+        return overlap(self.folds)
+
     @cached_property
     def over_seeds(self) -> Floats | None:
         """Average `parts` over the seeds: [documents]."""
@@ -59,6 +64,12 @@ class Replicates:
 
     def _places(self, seeds: Sequence[int]) -> list[int]:
         return [self.seeds.index(seed) for seed in seeds]
+
+
+def overlap(folds: int | None) -> float:
+    """Return the part of the variance of a seed that no number of seeds averages out, for training parts that
+    overlap (see `paired`); 0 for a test part."""
+    return 0.0 if folds is None else folds / (folds - 1)
 
 
 def of_documents(parts: Floats, over_seeds: Floats, seeds: float) -> float:
