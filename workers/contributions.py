@@ -29,8 +29,8 @@ What can be read all the same:
 - of macro F1, one value for each kind of (wanted, found) class: how large the classes are, and which kinds of
   mistake how often; of F1, how many mentions each document has; of AUROC, where the score of each document
   ranks, and of two classes in which of them it lies; of MAE and RMSE, by how much each answer is wrong;
-- of folds, which documents are in one, and how often each class was given, and rightly (`test_classes` of an
-  outcome);
+- of folds, which documents are in one, and how often each class, or type of mention, was given, and rightly
+  (`test_classes` of an outcome);
 - across models of one task, which answers belong to one document, and so which documents are hard.
 
 Who also holds the corpus can line all of it up with the documents, and read which ones a model got right.

@@ -25,6 +25,7 @@ from workers.documents import Documents
 from workers.losses import summed_loss
 from workers.metrics import (
     class_answers,
+    mention_answers,
     score_labels,
     score_sequences,
     score_subwords,
@@ -52,7 +53,8 @@ class DivergedError(Exception):
 class Evaluation:
     """`collapsed`: one answer to everything, or an AUROC near one half (`is_collapsed`). `examples`: what
     each document adds to the score, where this was requested and is defined. `threshold`: the probability
-    from which a multilabel model gave a label. `classes`: the answers by class, where an example has any."""
+    from which a multilabel model gave a label. `classes`: the answers by class, where an example has any, or
+    by type of mention, where `examples` were requested."""
 
     metrics: Metrics
     collapsed: bool
@@ -86,7 +88,10 @@ def evaluate(
     classes: dict[str, ClassAnswers] = {}
     targets = sum(flat.targets)
     if task.kind is TaskKind.NER:
-        scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
+        tags = decode_tags(data, logits, labels)
+        scores, one_class = score_tags(data.tags, tags), False
+        if examples is not None:
+            classes = mention_answers(labels, data.tags, tags)
         if data.repeated:
             scores |= score_subwords(*decode_subwords(data, logits, labels))
     elif task.kind is TaskKind.REGRESSION:

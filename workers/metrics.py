@@ -133,6 +133,23 @@ def class_answers(
     }
 
 
+def mention_answers(
+    labels: Sequence[str], gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> dict[str, ClassAnswers]:
+    """Count the mentions by type, those that have none as well. `labels`: `B-x` of each type; the tags as for
+    `score_tags`."""
+    wanted, found = (set().union(*entities_by_sentence(tags)) for tags in (gold, predicted))
+    types = [label.removeprefix("B-") for label in labels if label.startswith("B-")]
+    counts = {
+        of: [sum(mention[1] == of for mention in part) for part in (wanted & found, found, wanted)]
+        for of in sorted(types)
+    }
+    return {
+        of: ClassAnswers(right=right, given=given, examples=examples)
+        for of, (right, given, examples) in counts.items()
+    }
+
+
 def entities_by_sentence(sequences: Sequence[Sequence[str]]) -> list[set[tuple[Any, ...]]]:
     """Return for each sentence (sentence, type, first word, end) of every entity."""
     parsed = Entities([list(tags) for tags in sequences], IOB2)

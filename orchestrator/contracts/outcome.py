@@ -89,11 +89,11 @@ class Serving(Record):
 
 
 class ClassAnswers(Record):
-    """The answers to the examples of one class, or label, in one fold."""
+    """The answers to the examples of one class or label, or the mentions of one type, in one fold."""
 
     right: NonNegativeInt
-    given: NonNegativeInt  # answers that name the class
-    examples: NonNegativeInt  # that are of the class
+    given: NonNegativeInt  # answers that name the class, or mentions found
+    examples: NonNegativeInt  # that are of the class, or mentions
 
 
 class Outcome(Record):

@@ -64,7 +64,7 @@ def build_report(
     how many tasks of how many are evaluated. Works on an empty or partial ledger. Depends on nothing else: no
     clock, no disk.
     """
-    collected = Collected(examples_of, sweep.standalone)
+    collected = Collected(sweep, examples_of)
     for record in trials:
         collected.add(record)
     for record in beside:

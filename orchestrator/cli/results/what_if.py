@@ -47,7 +47,7 @@ def reprice(ledger: Ledger, words: str) -> WhatIf:
     problems += wrong
     if problems or book is None or terms is None:
         raise ConfigError(problems)
-    return what_if(sweep, ledger.trials(), book, terms)
+    return what_if(sweep, ledger.trials(), book, terms, ledger.examples)
 
 
 def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:

@@ -25,7 +25,7 @@ class FrontierWeights:
         self._before = ledger.weights()
 
     def follow(self, sweep: SweepRecord) -> KeptWeights:
-        self._sweep, self._so_far = sweep, FrontierSoFar(sweep)
+        self._sweep, self._so_far = sweep, FrontierSoFar(sweep, self._ledger.examples)
         self._trials: dict[Cell, list[PlannedTrial]] = {}
         self._saved: dict[str, list[SavedModel]] = {}  # by trial
         self._unsaved: dict[str, None] = {}
@@ -67,7 +67,7 @@ class FrontierWeights:
 
     def _choose(self, tasks: Iterable[str], *, retries: bool = True) -> KeptWeights:
         for task in tasks:
-            self._ranked[task] = list(self._so_far.ranked(task, retries=retries))
+            self._ranked[task] = self._so_far.ranked(task, retries=retries)
         there = [saved for models in self._saved.values() for saved in models]
         saved = Saved(
             current={s.model.trial: s.model for s in there if s.use == "current"},

@@ -69,7 +69,7 @@ class Page:
 
     def __init__(self, ledger: Ledger, now: Callable[[], float]) -> None:
         self._ledger, self._now = ledger, now
-        self._watcher, self._pace, self._so_far = Watcher(ledger), Pace(), SoFar()
+        self._watcher, self._pace, self._so_far = Watcher(ledger), Pace(), SoFar(ledger.examples)
         self._pulled = -_SECONDS_BETWEEN_PULLS
         self.is_over = False
         self._summary = self._printed = ""
@@ -89,13 +89,13 @@ class Page:
             self._pulled = at
         status = self._watcher.look(ask_driver=due)
         if status.plan_changed:
-            self._pace, self._so_far = Pace(), SoFar()
+            self._pace, self._so_far = Pace(), SoFar(self._ledger.examples)
         for record in status.fresh:
             attempt = record.decisive
             if attempt is not None and attempt.bill is not None and record.planned.candidate is None:
                 seconds = attempt.bill.wall_seconds + sum(attempt.inherited_phases.values())
                 self._pace.learn(seconds, record.planned.forecast_seconds)
-            self._so_far.add(record, status.sweep.standalone)
+            self._so_far.add(record, status.sweep)
         stopped = status.driver is None and mirror is None
         self.is_over = not status.running and (not status.waiting or stopped)
         return Group(*self._lines(status, at))

@@ -14,7 +14,7 @@ from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Source, TrialState
-from orchestrator.report.results.cells import CellResults, key_of
+from orchestrator.report.results.cells import CellResults, ExamplesOf, key_of
 from orchestrator.report.results.result import Key
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.price_terms import Amount, Terms
@@ -44,9 +44,14 @@ class Holding:
         return math.fsum(self.qualities) / len(self.qualities) if self.qualities else None
 
 
-def holdings_of(sweep: SweepRecord, trials: Iterable[TrialRecord], terms: Terms) -> list[Holding]:
+def holdings_of(
+    sweep: SweepRecord,
+    trials: Iterable[TrialRecord],
+    terms: Terms,
+    examples_of: ExamplesOf = lambda attempt: None,
+) -> list[Holding]:
     """Return what the finished trials used, by cell and comparison key. `terms` say at which batch a request
-    is served."""
+    is served; `examples_of` as for `build_report`, asked for folds only."""
     holdings: dict[tuple[Cell, Key], Holding] = {}
     pooled: dict[Cell, CellResults] = {}  # of tasks with folds, whose score is that of all folds together
     for record in trials:
@@ -58,8 +63,8 @@ def holdings_of(sweep: SweepRecord, trials: Iterable[TrialRecord], terms: Terms)
             holdings[cell, key] = Holding(cell, key, tuned=_search(cell, sweep))
         _note(holdings[cell, key], record, outcome, terms, sweep.standalone)
         if record.planned.fold is not None:
-            results = pooled.setdefault(cell, CellResults(cell))
-            results.add(record, lambda attempt: None, sweep.standalone)
+            results = pooled.setdefault(cell, CellResults(cell, sweep.tasks[cell.task]))
+            results.add(record, examples_of, sweep.standalone)
     for cell, results in pooled.items():
         for result in results.results:
             holdings[cell, result.key].qualities += [] if result.quality is None else [result.quality]

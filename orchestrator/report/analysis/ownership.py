@@ -12,6 +12,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.report.analysis.break_even import BreakEven, OwningCost, break_evens
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.analysis.holdings import Holding, holdings_of
+from orchestrator.report.results.cells import ExamplesOf
 from orchestrator.report.results.points import labels_of
 from orchestrator.report.task_report import TaskReport
 from orchestrator.tracking.price_terms import Amount, Terms
@@ -70,10 +71,16 @@ def marked_offers(answer: WhatIf, reports: Sequence[TaskReport]) -> WhatIf:
     return answer.model_copy(update={"tasks": tuple(tasks)})
 
 
-def what_if(sweep: SweepRecord, trials: Iterable[TrialRecord], book: PriceBook, terms: Terms) -> WhatIf:
-    """Compute the answer from the ledger alone; `trials` as `Ledger.trials()` gives them. Only finished
-    trials count."""
-    holdings = holdings_of(sweep, trials, terms)
+def what_if(
+    sweep: SweepRecord,
+    trials: Iterable[TrialRecord],
+    book: PriceBook,
+    terms: Terms,
+    examples_of: ExamplesOf = lambda attempt: None,
+) -> WhatIf:
+    """Compute the answer from the ledger alone; `trials` as `Ledger.trials()` gives them, `examples_of` as
+    for `build_report`. Only finished trials count."""
+    holdings = holdings_of(sweep, trials, terms, examples_of)
     pricing = Pricing(book, terms)
     return WhatIf(
         terms=terms,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.contracts.compared_cost import compared_device_seconds, shared_a_gpu
 from orchestrator.contracts.examples import ScoredExamples
@@ -12,9 +12,11 @@ from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Source, Split, TrialState
 from orchestrator.report.results.folds import SeedFolds, SeedOutcome
+from orchestrator.report.results.pooled_metrics import found_of
 from orchestrator.report.results.result import FailedSeed, Key, Result, sum_of_part
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.mlflow_figures import latency_ms
@@ -35,6 +37,7 @@ class CellResults:
     """The seeds of one cell so far: of each one trial, or several folds that are pooled."""
 
     cell: Cell
+    task: TaskSpec
     results: list[Result] = field(default_factory=list)
     failures: list[FailedSeed] = field(default_factory=list)
     states: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(TrialState, 0))
@@ -57,6 +60,7 @@ class CellResults:
         if record.state is TrialState.FINISHED and outcome is not None and attempt is not None:
             key = _key(outcome.device, attempt.device_type)
             result = _result(record, outcome, key, examples_of(attempt), attempt, standalone)
+            result = replace(result, found=found_of(self.task, outcome.test_classes))
         fold, seed = record.planned.fold, record.planned.seed
         if fold is None:
             self._add(SeedOutcome(record.state, result, failure))

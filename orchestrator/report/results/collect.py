@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.outcome import REFERENCE_SCAN
-from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Signature, Split, TrialState
@@ -36,10 +36,10 @@ class Collected:
 
     def __init__(
         self,
+        sweep: SweepRecord,
         examples_of: ExamplesOf = lambda attempt: None,
-        standalone: Mapping[str, Standalone] | None = None,
     ) -> None:
-        self._examples_of, self._standalone = examples_of, standalone or {}
+        self._sweep, self._examples_of = sweep, examples_of
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
@@ -85,7 +85,8 @@ class Collected:
         self.tally.add(record)
         self.phases.add(record)
         self._add_faults(record)
-        self.cells.setdefault(cell, CellResults(cell)).add(record, self._examples_of, self._standalone)
+        results = self.cells.setdefault(cell, CellResults(cell, self._sweep.tasks[cell.task]))
+        results.add(record, self._examples_of, self._sweep.standalone)
         if record.state is TrialState.STALE:
             self.stale.append(record.name)
         elif record.state in (TrialState.UNFINISHED, TrialState.NEW):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from orchestrator.contracts.ledger import TrialRecord
@@ -12,7 +12,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.target import NEAR
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.report.results.cells import CellResults, key_of
+from orchestrator.report.results.cells import CellResults, ExamplesOf, key_of
 from orchestrator.report.results.failed_seeds import Counting
 from orchestrator.report.results.guessing import KnownClasses, guess
 from orchestrator.report.results.point import Point
@@ -35,7 +35,8 @@ class Standing(StrEnum):
 class RankedCell:
     """A cell under one comparison key. `rank`: 0 for the cheapest that is good enough, then the others by
     quality, best first. `ended`: all planned seeds have. `seeds`: finished trials, best on dev first; with
-    folds several of a seed."""
+    folds several of a seed, and last those of seeds that have no score, because folds are missing or ran on
+    different set-ups."""
 
     cell: Cell
     standing: Standing
@@ -45,27 +46,28 @@ class RankedCell:
 
 
 class FrontierSoFar:
-    """The newest records of each cell. `put` replaces those of a cell."""
+    """The newest records of each cell. `put` replaces those of a cell. `examples_of` as the report reads it:
+    of folds alone, whose common score may need it."""
 
-    def __init__(self, sweep: SweepRecord) -> None:
-        self._sweep = sweep
+    def __init__(self, sweep: SweepRecord, examples_of: ExamplesOf) -> None:
+        self._sweep, self._examples_of = sweep, examples_of
         self._cells: dict[str, dict[Cell, CellResults]] = {}  # by task
         self._classes: dict[str, KnownClasses] = {}  # by task
         self._finished: dict[Cell, tuple[TrialRecord, ...]] = {}
 
     def put(self, cell: Cell, records: Collection[TrialRecord]) -> None:
         """`records`: one for each planned seed of the cell, or for each fold of one."""
-        results = CellResults(cell)
+        results = CellResults(cell, self._sweep.tasks[cell.task])
         for record in records:
-            results.add(record, lambda attempt: None, self._sweep.standalone)
+            results.add(record, of_folds(record, self._examples_of), self._sweep.standalone)
             if record.outcome is not None:
                 self._classes.setdefault(cell.task, KnownClasses()).add(record.planned, record.outcome)
         self._cells.setdefault(cell.task, {})[cell] = results
         self._finished[cell] = tuple(r for r in records if r.state is TrialState.FINISHED)
 
-    def ranked(self, task: str, *, retries: bool) -> Iterator[RankedCell]:
-        """Yield the cells of a task for each comparison key. `retries`: failed trials may run again, so that
-        they have not ended."""
+    def ranked(self, task: str, *, retries: bool) -> list[RankedCell]:
+        """Return the cells of a task for each comparison key; each finished trial is named once. `retries`:
+        failed trials may run again, so that they have not ended."""
         cells = self._cells.get(task, {})
         spec, comparisons = self._sweep.tasks[task], comparisons_of(cells.values())
         guessed = guess(spec, self._classes[task].counts if task in self._classes else None).scores
@@ -77,12 +79,31 @@ class FrontierSoFar:
             for cell, results in cells.items()
             if sum(results.states[state] for state in states) == results.planned
         }
-        for key, comparison in comparisons.items():
-            yield from self._under(task, key, [p for p in points if p.comparison == comparison.label], ended)
-        for cell, results in cells.items():
-            if self._finished[cell] and not results.results:  # folds, and none of their seeds is complete
-                seeds = tuple(reversed(by_dev(self._finished[cell])))
-                yield RankedCell(cell, Standing.INCOMPARABLE, len(points), cell in ended, seeds)
+        ranked = [
+            one
+            for key, comparison in comparisons.items()
+            for one in self._under(task, key, [p for p in points if p.comparison == comparison.label], ended)
+        ]
+        return self._with_the_rest(ranked, cells, ended)
+
+    def _with_the_rest(
+        self, ranked: Sequence[RankedCell], cells: Collection[Cell], ended: Collection[Cell]
+    ) -> list[RankedCell]:
+        """Add the finished folds that none of these names: to the first of their cell, else as a cell of its
+        own."""
+        named = {trial.name for one in ranked for trial in one.seeds}
+        rest = {
+            cell: tuple(reversed(by_dev(left)))
+            for cell in cells
+            if (left := [trial for trial in self._finished[cell] if trial.name not in named])
+        }
+        complete = []
+        for one in ranked:
+            complete.append(replace(one, seeds=(*one.seeds, *rest.pop(one.cell, ()))))
+        return complete + [
+            RankedCell(cell, Standing.INCOMPARABLE, len(ranked), cell in ended, trials)
+            for cell, trials in rest.items()
+        ]
 
     def _under(
         self, task: str, key: Key, points: Sequence[Point], ended: Collection[Cell]
@@ -101,6 +122,11 @@ class FrontierSoFar:
                 ended=point.cell in ended,
                 seeds=tuple(reversed(by_dev(seeds))),
             )
+
+
+def of_folds(record: TrialRecord, examples_of: ExamplesOf) -> ExamplesOf:
+    """Return what reads the scores of documents, of a fold; of another trial they change no score."""
+    return examples_of if record.planned.fold is not None else lambda attempt: None
 
 
 def _beaten_for_good(ended: Sequence[Point]) -> set[Cell]:

@@ -14,10 +14,12 @@ from rich.console import Console
 from orchestrator.cli.status.time_left import Pace
 from orchestrator.cli.status.watch import Page, watch
 from orchestrator.contracts import layout
+from orchestrator.contracts.outcome import ClassAnswers
 from orchestrator.contracts.price import DevicePrice, PriceBook
+from orchestrator.contracts.readers import HoldOut, TableReader
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.contracts.vocabulary import FailureKind, Split, TrialState
 from orchestrator.storage.lease import Lease
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
@@ -127,6 +129,28 @@ def test_results_of_different_comparison_keys_share_no_frontier_so_far(built):
     text = text_of(page_of(built))
     assert "frontier so far (cpu, fp32, torch 1)" in text
     assert "frontier so far (cpu, fp32, torch 2)" in text
+
+
+def test_the_frontier_so_far_has_seeds_all_of_whose_folds_are_in(built):
+    """With the score that the report gives them: macro F1 of all answers, not the mean of the folds."""
+    hold_out = HoldOut(dev=0.2, folds=2)
+    reader = TableReader(
+        format="csv", files={Split.TRAIN: ("a.csv",)}, text="t", label="l", hold_out=hold_out
+    )
+    letters = task("letters").model_copy(update={"reader": reader})
+    trials = built.plan(["tiny"], ["general"], ["full"], [letters], seeds=[1, 2, 3])
+    begin_driver(built)
+    answers = (
+        {"a": ClassAnswers(right=9, given=10, examples=9), "b": ClassAnswers(right=0, given=0, examples=1)},
+        {"a": ClassAnswers(right=0, given=0, examples=1), "b": ClassAnswers(right=9, given=10, examples=9)},
+    )
+    page = page_of(built)
+    for trial in [*trials[:2], trials[2], trials[4]]:
+        outcome = {"test_classes": answers[trial.fold.number - 1], "rows": {"test": 10}}
+        built.attempt(trial, Fate(quality=0.47, seconds=100.0 * trial.fold.number, outcome=outcome))
+    [row] = [line for line in text_of(page).splitlines() if "tiny/general/full" in line and "0." in line]
+    assert row.split()[1:3] == ["0.900", "1"]
+    assert float(row.split()[3]) == pytest.approx(0.9 * 150 / 3600, abs=1e-5)  # the mean of 100 and 200 s
 
 
 def test_a_spent_budget_is_why_nothing_begins(built):

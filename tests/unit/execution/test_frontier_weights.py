@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 from rich.console import Console
@@ -16,13 +18,15 @@ from orchestrator.cli.app import app
 from orchestrator.cli.run.frontier_weights import FrontierWeights, keeper_of
 from orchestrator.cli.status.view import show_status, status_json
 from orchestrator.contracts import layout
+from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.kept_weights import DropReason, KeptWeights
-from orchestrator.contracts.metrics import PRIMARY, Metrics, MetricValue
-from orchestrator.contracts.readers import HoldOut, TableReader
+from orchestrator.contracts.metrics import PRIMARY, MetricName, Metrics, MetricValue
+from orchestrator.contracts.readers import HoldOut
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.vocabulary import FailureKind, Split, TaskKind
 from orchestrator.errors import ConfigError
+from orchestrator.report.results.frontier_so_far import FrontierSoFar, RankedCell
 from orchestrator.storage.directories import MARKER, put_tree
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
@@ -454,20 +458,88 @@ def test_only_a_sweep_with_full_fine_tuning_and_this_rule_has_a_keeper(tmp_path:
     assert keeper_of(builder.ledger, builder.sweep, "frontier", 10.0) is not None
 
 
+def folded(directory: Path, kind: TaskKind = TaskKind.CLASSIFICATION, **plan: Any) -> Sweep:
+    """A sweep of two seeds of two folds."""
+    hold_out = HoldOut(dev=0.2, folds=2)
+    letters = task("letters", kind)
+    held_out = {"files": {Split.TRAIN: ("a.csv",)}, "hold_out": hold_out}
+    letters = letters.model_copy(update={"reader": letters.reader.model_copy(update=held_out)})
+    grid = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": [letters]}
+    sweep = Sweep(directory, **{**grid, **plan}, seeds=[1, 2])
+    assert sweep.builder.sweep is not None
+    sweep.keeper.follow(sweep.builder.sweep)
+    return sweep
+
+
+def short(names: Iterable[str]) -> set[str]:
+    return {name.rpartition("/")[2] for name in names}
+
+
+def ranked(sweep: Sweep) -> list[RankedCell]:
+    so_far = FrontierSoFar(sweep.ledger.sweep(), sweep.ledger.examples)
+    for cell in dict.fromkeys(trial.cell for trial in sweep.planned):
+        so_far.put(cell, [sweep.ledger.trial(trial) for trial in sweep.planned if trial.cell == cell])
+    return list(so_far.ranked("letters", retries=False))
+
+
+FOLDS = [f"seed-{seed}-fold-{fold}" for seed in (1, 2) for fold in (1, 2)]
+
+
 def test_models_of_folds_stay_until_their_seeds_are_complete_and_then_the_best_on_dev(
     tmp_path: Path,
 ) -> None:
-    reader = TableReader(
-        format="csv", files={Split.TRAIN: ("a.csv",)}, text="t", label="l", hold_out=HoldOut(dev=0.2, folds=2)
-    )
-    letters = task("letters").model_copy(update={"reader": reader})
-    grid = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": [letters]}
-    sweep = Sweep(tmp_path, **grid, seeds=[1, 2])
-    sweep.keeper.follow(sweep.builder.sweep)
-    devs = iter((0.7, 0.9, 0.8, 0.6))
+    sweep, devs = folded(tmp_path), iter((0.7, 0.9, 0.8, 0.6))
     kept = [
-        {model.trial.rpartition("/")[2] for model in sweep.hear(trial, 0.8, 100, dev=next(devs)).kept}
+        short(model.trial for model in sweep.hear(trial, 0.8, 100, dev=next(devs)).kept)
         for trial in sweep.planned
     ]
-    folds = [f"seed-{seed}-fold-{fold}" for seed in (1, 2) for fold in (1, 2)]
-    assert kept == [set(folds[:1]), set(folds[:2]), set(folds[:3]), {"seed-1-fold-2"}]
+    assert kept == [set(FOLDS[:1]), set(FOLDS[:2]), set(FOLDS[:3]), {"seed-1-fold-2"}]
+
+
+def test_a_failed_fold_ends_no_seed_whose_other_folds_have_not_run(tmp_path: Path) -> None:
+    sweep = folded(tmp_path, models=["tiny", "mini"])
+    tiny, mini = ([t for t in sweep.planned if t.cell.model == model] for model in ("tiny", "mini"))
+    for trial in tiny:
+        sweep.hear(trial, quality=0.75, seconds=60.0)
+    for trial in mini[:2]:
+        sweep.hear(trial, quality=0.7, seconds=100.0)
+    sweep.fail(mini[2], FailureKind.DIVERGED)
+    sweep.keeper.finish()
+    assert {trial.name for trial in mini[:2]} <= sweep.there()
+
+
+def test_models_of_folds_are_ranked_by_the_score_that_the_report_gives(tmp_path: Path) -> None:
+    """By all answers the first model is the better one, by the mean of its folds the second."""
+    sweep = folded(tmp_path, TaskKind.NER, models=["tiny", "mini"])
+    right_of = {"tiny": ((540, 600), (36, 120)), "mini": ((480, 600), (72, 120))}
+    for trial in sweep.planned:
+        assert trial.fold is not None
+        right, of = right_of[trial.cell.model][trial.fold.number - 1]
+        score = {MetricName.ENTITY_F1: MetricValue(value=right / of)}
+        attempt = sweep.end(trial, right / of, 60.0 if trial.cell.model == "tiny" else 100.0, test=score)
+        numbers = [np.zeros(2), np.zeros(2)]
+        numbers[0][trial.fold.number - 1], numbers[1][trial.fold.number - 1] = right, of
+        told = ScoredExamples(MetricName.ENTITY_F1, "t", floats(numbers[0]), floats(numbers[1]))
+        (attempt / layout.EXAMPLES).write_bytes(told.to_bytes())
+        sweep.keeper.ended([trial])
+    assert {name.partition("/")[0] for name in sweep.there()} == {"tiny"}
+
+
+def test_folds_on_another_device_keep_their_models_or_have_a_reason(tmp_path: Path) -> None:
+    sweep = folded(tmp_path)
+    devices = ["NVIDIA A100", "NVIDIA A100", "NVIDIA A100", "NVIDIA L4"]
+    for trial, device in zip(sweep.planned, devices, strict=True):
+        chosen = sweep.hear(trial, quality=0.7, seconds=100.0, device_type=device)
+    assert short(model.trial for model in chosen.kept) == {*FOLDS}
+    [cell] = ranked(sweep)
+    assert short(seed.name for seed in cell.seeds) == {*FOLDS}
+
+
+def test_a_cell_whose_one_seed_failed_in_all_folds_is_ranked_once(tmp_path: Path) -> None:
+    sweep = folded(tmp_path)
+    for trial in sweep.planned[:2]:
+        sweep.fail(trial, FailureKind.COLLAPSED)
+    chosen = sweep.hear(sweep.planned[2], quality=0.7, seconds=100.0)
+    assert short(model.trial for model in chosen.kept) == {FOLDS[2]}
+    [cell] = ranked(sweep)
+    assert short(seed.name for seed in cell.seeds) == {FOLDS[2]}

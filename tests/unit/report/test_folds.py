@@ -8,24 +8,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ledger_builder import Fate, LedgerBuilder, task
-from sklearn.metrics import cohen_kappa_score, f1_score
+from sklearn.metrics import cohen_kappa_score, f1_score, precision_recall_fscore_support
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.ledger import AttemptRecord
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import ClassAnswers
-from orchestrator.contracts.readers import HoldOut, TableReader
+from orchestrator.contracts.readers import HoldOut
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import FailureKind, FailureRule, Signature, Split, TaskKind, Unit
+from orchestrator.contracts.vocabulary import (
+    FailureKind,
+    FailureRule,
+    Signature,
+    Split,
+    TaskKind,
+    TrialState,
+    Unit,
+)
 from orchestrator.report import build_report
+from orchestrator.report.analysis.holdings import holdings_of
+from orchestrator.report.results.folds import SeedFolds
 from orchestrator.report.results.point import Point
+from orchestrator.report.statistics import bootstrap, posterior
 from orchestrator.report.statistics.paired import difference, of_cell
 from orchestrator.report.statistics.replicates import Replicates
+from orchestrator.tracking.price_terms import Terms
 from workers.contributions import scored_examples
 from workers.data.examples import Text
 from workers.documents import Documents
-from workers.metrics import class_answers, score_sequences
+from workers.metrics import class_answers, mention_answers, score_sequences
 from workers.tasks import Encoded
 
 LABELS = ("a", "b", "c")
@@ -33,15 +45,13 @@ SEEDS, FOLDS, ROWS = (11, 12), 3, 90
 GUESS = {MetricName.MACRO_F1: 0.2, MetricName.ACCURACY: 0.5}
 
 
-def with_folds(metric: MetricName = MetricName.MACRO_F1) -> TaskSpec:
-    reader = TableReader(
-        format="csv",
-        files={Split.TRAIN: ("letters.csv",)},
-        text="text",
-        label="label",
-        hold_out=HoldOut(dev=0.2, folds=FOLDS),
-    )
-    return task("letters", invented=False).model_copy(update={"reader": reader, "metric": metric})
+def with_folds(
+    metric: MetricName = MetricName.MACRO_F1, kind: TaskKind = TaskKind.CLASSIFICATION, **fields: object
+) -> TaskSpec:
+    letters = task("letters", kind, invented=False)
+    held_out = {"files": {Split.TRAIN: ("letters.csv",)}, "hold_out": HoldOut(dev=0.2, folds=FOLDS)}
+    reader = letters.reader.model_copy(update=held_out)
+    return letters.model_copy(update={"reader": reader, "metric": metric, **fields})
 
 
 class World:
@@ -65,7 +75,9 @@ class World:
         tested = self.folds[trial.seed] == trial.fold.number - 1
         gold, logits = self.gold[tested], self.logits[trial.seed][tested]
         examples = [example for example, of in zip(self.examples, tested, strict=True) if of]
-        scores = score_sequences(spec.kind, LABELS, None, gold, logits)
+        scores = score_sequences(
+            spec.kind, LABELS, spec.negative_label, gold, logits, positive_label=spec.positive_label
+        )
         encoded = Encoded([[0]] * len(gold), gold.tolist(), None, 0)
         told = scored_examples(spec, LABELS, examples, encoded, list(logits), None, self.documents)
         is_class = np.arange(3)
@@ -107,12 +119,13 @@ class Swept:
                 directory = self.built.attempt(trial, asked)
                 told[str(directory)] = examples if asked is fate else None
 
-        def examples_of(attempt: AttemptRecord) -> ScoredExamples | None:
-            return told[attempt.directory]
-
+        self.told = told
         self.report = build_report(
-            self.built.ledger.sweep(), self.built.ledger.trials(), examples_of=examples_of
+            self.built.ledger.sweep(), self.built.ledger.trials(), examples_of=self.examples_of
         )
+
+    def examples_of(self, attempt: AttemptRecord) -> ScoredExamples | None:
+        return self.told[attempt.directory]
 
     @property
     def point(self) -> Point:
@@ -138,6 +151,103 @@ def test_the_score_of_a_seed_is_that_of_the_answers_of_all_folds(tmp_path: Path,
     for other, pooled in POOLED.items():  # beside the quality, too
         found = [pooled(swept.world.gold, swept.world.answers(seed)) for seed in SEEDS]
         assert swept.point.metrics[other].mean == pytest.approx(np.mean(found), abs=1e-6)
+
+
+POSITIVE = (
+    MetricName.POSITIVE_MICRO_PRECISION,
+    MetricName.POSITIVE_MICRO_RECALL,
+    MetricName.POSITIVE_MICRO_F1,
+)
+ONE_CLASS = (MetricName.CLASS_PRECISION, MetricName.CLASS_RECALL, MetricName.CLASS_F1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "names", "counted"),
+    [
+        (with_folds(ONE_CLASS[2], positive_label="c"), ONE_CLASS, [2]),
+        (with_folds(ONE_CLASS[1], positive_label="b"), ONE_CLASS, [1]),
+        (with_folds(POSITIVE[2], kind=TaskKind.RELATION, negative_label="a"), POSITIVE, [1, 2]),
+    ],
+)
+def test_precision_recall_and_f1_are_of_the_same_answers(
+    tmp_path: Path, spec: TaskSpec, names: tuple[MetricName, ...], counted: list[int]
+) -> None:
+    swept = Swept(tmp_path, spec)
+    gold, score = swept.world.gold, precision_recall_fscore_support
+    of_seeds = [score(gold, swept.world.answers(seed), labels=counted, average="micro")[:3] for seed in SEEDS]
+    found = [swept.point.metrics[name].mean for name in names]
+    assert found == pytest.approx(np.mean(of_seeds, axis=0).tolist(), abs=1e-6)
+    assert swept.point.quality is not None
+    assert swept.point.quality.mean == pytest.approx(found[names.index(spec.metric)], abs=1e-6)
+
+
+def test_several_labels_of_all_folds_make_one_micro_f1(tmp_path: Path) -> None:
+    spec = with_folds(MetricName.MICRO_F1, kind=TaskKind.MULTILABEL)
+    answers = (
+        {"a": ClassAnswers(right=8, given=9, examples=10)},
+        {"b": ClassAnswers(right=1, given=6, examples=2)},
+    )
+    metrics = pooled_of(tmp_path, spec, [MetricName.MICRO_F1], answers)
+    assert metrics == {MetricName.MICRO_F1: pytest.approx(2 * 9 / (15 + 12))}
+
+
+def test_mentions_of_all_folds_make_one_precision_recall_and_f1(tmp_path: Path) -> None:
+    names = [MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL, MetricName.ENTITY_F1]
+    spec = with_folds(MetricName.ENTITY_F1, kind=TaskKind.NER)
+    answers = (
+        {"Drug": ClassAnswers(right=270, given=300, examples=300)},
+        {"Drug": ClassAnswers(right=12, given=20, examples=60)},
+    )
+    metrics = pooled_of(tmp_path, spec, [*names, MetricName.SUBWORD_F1], answers)
+    expected = 282 / 320, 282 / 360, 2 * 282 / 680
+    assert metrics == {name: pytest.approx(score) for name, score in zip(names, expected, strict=True)}
+
+
+def pooled_of(
+    path: Path, spec: TaskSpec, names: list[MetricName], answers: tuple[dict[str, ClassAnswers], ...]
+) -> dict[MetricName, float]:
+    """The metrics of a seed of which each fold scored one half; no document is told of."""
+    hold_out = HoldOut(dev=0.2, folds=len(answers))
+    spec = spec.model_copy(update={"reader": spec.reader.model_copy(update={"hold_out": hold_out})})
+    built = LedgerBuilder(path)
+    for trial in built.plan(["tiny"], ["general"], ["full"], [spec], [11]):
+        assert trial.fold is not None
+        of_fold = answers[trial.fold.number - 1]
+        outcome = {
+            "test": {name: MetricValue(value=0.5) for name in names},
+            "rows": {"train": 50, "dev": 10, "test": 30},
+            "test_classes": {"a": ClassAnswers(right=0, given=0, examples=0), **of_fold},
+        }
+        built.attempt(trial, Fate(quality=0.5, outcome=outcome))
+    [point] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks[0].points
+    return {name: summary.mean for name, summary in point.metrics.items()}
+
+
+def test_what_if_reads_the_scores_of_the_report(tmp_path: Path) -> None:
+    swept = Swept(tmp_path, with_folds(MetricName.CLASS_F1, positive_label="c"))
+    ledger = swept.built.ledger
+    terms = Terms(prices="none", currency="EUR", as_of="2026-01", price_source="invented")
+    [holding] = holdings_of(ledger.sweep(), ledger.trials(), terms, swept.examples_of)
+    assert swept.point.quality is not None
+    assert holding.quality == pytest.approx(swept.point.quality.mean, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("folds", "state"),
+    [
+        ("FAILED FINISHED NEW", "UNFINISHED"),
+        ("FAILED FINISHED", "UNFINISHED"),  # the third has no record
+        ("FAILED UNFINISHED STALE", "UNFINISHED"),
+        ("FAILED FINISHED STALE", "STALE"),
+        ("FAILED FINISHED FINISHED", "FAILED"),
+        ("FAILED FAILED FAILED", "FAILED"),
+        ("NEW NEW NEW", "NEW"),
+    ],
+)
+def test_a_seed_has_ended_once_all_its_folds_have(folds: str, state: str) -> None:
+    seed = SeedFolds(3)
+    seed.states += [TrialState[name] for name in folds.split()]
+    assert seed.outcome().state is TrialState[state]
 
 
 def test_an_area_is_the_mean_of_the_folds(tmp_path: Path) -> None:
@@ -245,12 +355,44 @@ def test_an_interval_over_folds_allows_for_training_parts_that_overlap() -> None
     assert wide[1] - wide[0] > narrow[1] - narrow[0]
 
 
+def test_draws_of_scores_allow_for_training_parts_that_overlap() -> None:
+    """As far as the interval of a difference does."""
+    documents = np.random.default_rng(1).normal(0, 0.4, 300)
+    spread = {}
+    for folds in (5, None):
+        cells = []
+        for name, qualities in (("one", (0.80, 0.83, 0.77)), ("other", (0.41, 0.375, 0.44))):
+            own = np.random.default_rng(len(name)).normal(0, 0.05, (3, 300))
+            parts = documents + own
+            parts += (np.array(qualities) - parts.mean(axis=1))[:, None]
+            cells.append(
+                Replicates(name, (1, 2, 3), np.array(qualities), np.ones(3), parts, "t", folds=folds)
+            )
+        left, right = np.eye(2)
+        drawn = posterior.scores(cells, np.ones(2), 20_000, np.random.default_rng(3))
+        moved = bootstrap.draws("letters", cells).quality
+        spread[folds] = [np.std(values @ (left - right)) for values in (drawn, moved)]
+    for with_folds, without in zip(spread[5], spread[None], strict=True):
+        assert with_folds > 1.7 * without
+
+
 def test_answers_by_class_are_counted() -> None:
     gold = np.array([[True, False], [True, False], [False, True]])
     given = np.array([[True, False], [False, True], [False, True]])
     assert class_answers(("a", "b"), gold, given) == {
         "a": ClassAnswers(right=1, given=1, examples=2),
         "b": ClassAnswers(right=1, given=2, examples=1),
+    }
+
+
+def test_mentions_are_counted_by_type() -> None:
+    gold = [["B-Drug", "I-Drug", "O"], ["B-Dose", "O", "B-Drug"]]
+    given = [["B-Drug", "I-Drug", "O"], ["B-Drug", "O", "B-Drug"]]
+    labels = ("O", "B-Drug", "I-Drug", "B-Dose", "I-Dose", "B-Form", "I-Form")
+    assert mention_answers(labels, gold, given) == {
+        "Dose": ClassAnswers(right=0, given=0, examples=1),
+        "Drug": ClassAnswers(right=2, given=3, examples=2),
+        "Form": ClassAnswers(right=0, given=0, examples=0),
     }
 
 
