@@ -97,13 +97,12 @@ class FrontierSoFar:
             for cell in cells
             if (left := [trial for trial in self._finished[cell] if trial.name not in named])
         }
-        complete = []
-        for one in ranked:
-            complete.append(replace(one, seeds=(*one.seeds, *rest.pop(one.cell, ()))))
-        return complete + [
+        complete = [replace(one, seeds=(*one.seeds, *rest.pop(one.cell, ()))) for one in ranked]
+        complete += [
             RankedCell(cell, Standing.INCOMPARABLE, len(ranked), cell in ended, trials)
-            for cell, trials in rest.items()
+            for cell, trials in rest.items()  # those that are left
         ]
+        return complete
 
     def _under(
         self, task: str, key: Key, points: Sequence[Point], ended: Collection[Cell]
