@@ -81,7 +81,7 @@ def answer_of(workshop: Workshop, name: str, letter: str) -> Any:
     return json.loads((workshop.root / "answers.jsonl").read_text())
 
 
-def tested_each_letter(workshop: Workshop, point: dict[str, Any]) -> None:
+def check_each_letter_was_tested(workshop: Workshop, point: dict[str, Any]) -> None:
     """The score of three folds is over all letters; a model of one knows which letters it has not seen."""
     assert (point["folds"], point["seeds"]) == (3, 1)
     assert "3 folds" in (workshop.sweeps / "letters" / "report" / "report.md").read_text()
@@ -97,7 +97,7 @@ def tested_each_letter(workshop: Workshop, point: dict[str, Any]) -> None:
 
 
 FLAGS = {"letters.csv": ("--folds", "3"), "stays.csv": ("--unit", "days", "--within", "0.5")}
-ANSWERS = {"codes.csv": answers_codes, "letters.csv": tested_each_letter, "stays.csv": answers_days}
+ANSWERS = {"codes.csv": answers_codes, "letters.csv": check_each_letter_was_tested, "stays.csv": answers_days}
 
 
 @pytest.mark.parametrize(
