@@ -21,8 +21,8 @@ _CUT = 0.05  # share of the texts that a length may cut
 def backbones_here(catalogue: Catalogue, begin: Start, cache: Path) -> list[BackboneSpec]:
     """Return the backbones of a first sweep whose weights, and so tokenizers, are on this machine."""
     keys = [(model, domain) for model in begin.models for domain in begin.domains]
-    found = [catalogue.backbones[key] for key in keys if key in catalogue.backbones]
-    return [backbone for backbone in found if are_weights_here(backbone, cache)]
+    backbones = [catalogue.backbones[key] for key in keys if key in catalogue.backbones]
+    return [backbone for backbone in backbones if are_weights_here(backbone, cache)]
 
 
 def length_by_tokenizers(

@@ -33,7 +33,7 @@ _OF_FILES = {
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """`files` by split, or the `dataset` OWNER/NAME at a revision."""
 
     files: Mapping[Split, Path]
@@ -73,12 +73,12 @@ class Source:
         """Return the folder in which a worker reads it."""
         if data_dir is not None:
             return data_dir
-        found = hub.snapshot_of(cache, look.dataset or "", look.revision or "", "datasets")
-        assert found is not None
-        return found
+        snapshot = hub.snapshot_of(cache, look.dataset or "", look.revision or "", "datasets")
+        assert snapshot is not None
+        return snapshot
 
 
-def source_of(file: Path, dev: Path | None, test: Path | None) -> Source:
+def source_of(file: Path, dev: Path | None, test: Path | None) -> DataSource:
     """Return what the words of the command line mean. What is neither a file nor in a folder of this machine,
     and has the form OWNER/NAME, is a data set of the hub. Raises ConfigError where a file is missing."""
     files = {split: path for split, path in zip(Split, (file, dev, test), strict=True) if path is not None}
@@ -89,9 +89,9 @@ def source_of(file: Path, dev: Path | None, test: Path | None) -> Source:
             if not path.exists():
                 fix = "check the path; a data set of the hub is named OWNER/NAME"
                 raise ConfigError([Problem(str(path), "", "there is no such file", fix)])
-        return Source(files)
+        return DataSource(files)
     if len(files) > 1:
         problem = f"belongs to files, and {file} is a data set of the hub, which has its own splits"
         flag = "--dev" if dev is not None else "--test"
         raise ConfigError([Problem(WHERE, flag, problem, f"remove {flag}")])
-    return Source({}, named[1], named[2] or "main")
+    return DataSource({}, named[1], named[2] or "main")

@@ -17,7 +17,7 @@ from orchestrator.cli.init.columns import Question
 from orchestrator.cli.init.files import sweep_text, task_text
 from orchestrator.cli.init.lengths import backbones_here, length_by_tokenizers
 from orchestrator.cli.init.models import Start, Weights, start
-from orchestrator.cli.init.source import Source
+from orchestrator.cli.init.source import DataSource
 from orchestrator.cli.init.study import Flags, Study, settle, title_of
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
@@ -62,7 +62,7 @@ class Wishes:
 
 
 def init(
-    source: Source, flags: Flags, separator: Separator | None, wishes: Wishes, console: Terminal
+    source: DataSource, flags: Flags, separator: Separator | None, wishes: Wishes, console: Terminal
 ) -> None:
     """Write the task and the sweep of a data file, or of a data set of a hub.
 
@@ -204,7 +204,7 @@ def _inspected(spec: TaskSpec, root: Path, cache: Path) -> dict[str, Any]:
 
 
 def _show(
-    source: Source,
+    source: DataSource,
     study: Study,
     begin: Start,
     good_enough: Mapping[str, float],

@@ -44,10 +44,11 @@ def token_lines(plan: Plan) -> Iterator[str]:
 
 def _cut(plan: Plan, task: str, lengths: tuple[int, ...]) -> str:
     """Return how many texts of the sample are cut, at most, at each length that was counted."""
-    found = plan.inputs.tokens[task].values()
+    by_tokenizer = plan.inputs.tokens[task].values()
     shares = {
         length: max(
-            (counts.cut[length] / counts.examples for counts in found if length in counts.cut), default=0
+            (counts.cut[length] / counts.examples for counts in by_tokenizer if length in counts.cut),
+            default=0,
         )
         for length in lengths
     }

@@ -33,7 +33,7 @@ from workers.data.readers.mimic_outcomes import (
 from workers.data.readers.mimic_sections import cut_sections, hide_death, render_sections
 from workers.data.readers.mimic_tables import (
     Admission,
-    Summary,
+    DischargeSummary,
     read_admissions,
     read_summaries,
 )
@@ -140,10 +140,10 @@ def _example(text: str, outcome: AdmissionOutcome, document: str, patient: Ident
 
 
 def _texts(
-    summaries: Iterator[Summary], admissions: Mapping[str, Admission], left_out: LeftOut
-) -> dict[str, list[Summary]]:
+    summaries: Iterator[DischargeSummary], admissions: Mapping[str, Admission], left_out: LeftOut
+) -> dict[str, list[DischargeSummary]]:
     """Return the summaries of each admission by date; of equal texts only the last one is kept."""
-    valid: list[Summary] = []
+    valid: list[DischargeSummary] = []
     for summary in summaries:
         if summary.error:
             admission = admissions.get(summary.admission or "")
@@ -156,7 +156,7 @@ def _texts(
             left_out["discharge summaries without text or admission", NO_ID] += 1
     valid.sort(key=lambda summary: summary.date)
     seen: set[str] = set()
-    by_admission: defaultdict[str, list[Summary]] = defaultdict(list)
+    by_admission: defaultdict[str, list[DischargeSummary]] = defaultdict(list)
     for summary in reversed(valid):
         identity = str(summary.admission)
         if summary.text in seen:
@@ -168,11 +168,11 @@ def _texts(
     return by_admission
 
 
-def _has_report(summaries: Iterable[Summary]) -> bool:
+def _has_report(summaries: Iterable[DischargeSummary]) -> bool:
     return any(summary.report for summary in summaries)
 
 
-def _text(summaries: Sequence[Summary], outcome: str) -> tuple[str | None, str]:
+def _text(summaries: Sequence[DischargeSummary], outcome: str) -> tuple[str | None, str]:
     """Return the text that is read for the outcome, or None and the reason why there is none."""
     if not _has_report(summaries):
         return None, "admissions without a discharge summary that is no addendum"

@@ -31,7 +31,7 @@ class Admission:
 
 
 @dataclass(frozen=True, repr=False)
-class Summary:
+class DischargeSummary:
     """One discharge summary, or an addendum to one."""
 
     admission: str | None
@@ -136,7 +136,7 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
-def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Iterator[Summary]:
+def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Iterator[DischargeSummary]:
     """Yield the discharge summaries in the order of the file, without the `unwanted` admissions. Without a
     column ISERROR no note is marked as an error."""
     for line, row in _rows(path, ("HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT"), faults):
@@ -147,7 +147,7 @@ def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Ite
             continue
         error = text_key(row.get("ISERROR", ""))
         if error in ("1", "1.0"):
-            yield Summary(admission, "", False, True, "")
+            yield DischargeSummary(admission, "", False, True, "")
         elif error not in ("", "0", "0.0"):
             _bad(path, line, "ISERROR is not empty, 0 or 1", faults)
         elif admission is None and row["HADM_ID"].strip():
@@ -158,7 +158,7 @@ def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Ite
             _bad(path, line, "TEXT is not UTF-8 text", faults)
         else:
             report = row["DESCRIPTION"].strip().lower() == "report"
-            yield Summary(admission, row["CHARTDATE"].strip(), report, False, text)
+            yield DischargeSummary(admission, row["CHARTDATE"].strip(), report, False, text)
 
 
 def _rows(path: Path, columns: Sequence[str], faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
