@@ -45,17 +45,16 @@ def pooled_metrics(folds: Sequence[Result], examples: Sequence[int]) -> dict[Met
     if MetricName.RMSE in scores:
         squares = [fold.metrics[MetricName.RMSE] ** 2 for fold in folds]
         scores[MetricName.RMSE] = math.sqrt(float(np.average(squares, weights=examples)))
-    measured = {name for fold in folds for name in fold.metrics}
+    pooled: dict[MetricName, float | None] = {}
     if all(fold.class_answers for fold in folds):
         classes = _summed([fold.class_answers for fold in folds])
-        pooled = {name: of_classes(classes) for name, of_classes in _BY_CLASS.items()}
-        scores |= {name: score for name, score in pooled.items() if name in measured and score is not None}
+        pooled |= {name: of_classes(classes) for name, of_classes in _BY_CLASS.items()}
     found = [fold.found for fold in folds if fold.found is not None]
     if len(found) == len(folds):
         together = _total(found)
-        pooled = {name: of_found(together) for name, of_found in _OF_FOUND.items()}
-        scores |= {name: score for name, score in pooled.items() if name in measured and score is not None}
-    return scores
+        pooled |= {name: of_found(together) for name, of_found in _OF_FOUND.items()}
+    measured = {name for fold in folds for name in fold.metrics}
+    return scores | {n: score for n, score in pooled.items() if n in measured and score is not None}
 
 
 def _summed(folds: Sequence[Mapping[str, ClassAnswers]]) -> list[ClassAnswers]:
