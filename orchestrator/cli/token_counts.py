@@ -90,6 +90,12 @@ def _asked(session: Session, task: TaskSpec, backbones: list[BackboneSpec]) -> d
         cache_dir=str(cache_of(session.sweep.storage)),
         lengths=lengths_of(session.sweep)[task.name],
     )
+    return tokens_by_backbone(request)
+
+
+def tokens_by_backbone(request: CountTokens) -> dict[str, TokenCounts]:
+    """Return what the worker counted by the name of the backbone, for those whose tokenizer is here. Raises
+    InputError."""
     answers = map(CountedTokens.model_validate, ask("workers.inspect", request, "tokens"))
     return {answer.backbone: answer.counts for answer in answers if answer.counts is not None}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from orchestrator.cli.init.models import Start
 from orchestrator.cli.init.study import LENGTHS, TokenisedLength
-from orchestrator.cli.worker_calls import ask
+from orchestrator.cli.token_counts import tokens_by_backbone
 from orchestrator.config import Catalogue
 from orchestrator.config.weights_digests import are_weights_here
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.token_counts import CountedTokens, CountTokens
+from orchestrator.contracts.token_counts import CountTokens
 from orchestrator.errors import InputError
 
 _CUT = 0.05  # share of the texts that a length may cut
@@ -36,10 +36,9 @@ def length_by_tokenizers(
     if not request.backbones:
         return None
     try:
-        answers = list(map(CountedTokens.model_validate, ask("workers.inspect", request, "tokens")))
+        counts = tokens_by_backbone(request)
     except InputError:
         return None
-    counts = {answer.backbone: answer.counts for answer in answers if answer.counts is not None}
     if not counts:
         return None
     fitting = (n for n in LENGTHS if all(c.cut[n] <= _CUT * c.examples for c in counts.values()))
