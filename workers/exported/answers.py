@@ -14,6 +14,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import FlatSplit, by_length
 from workers.data.examples import Example, MultilabelText, RegressionText, Text, Tokens
 from workers.data.readers.sentences import Span, sentence_spans, word_spans
+from workers.exported.one_text import joined
 from workers.exported.texts import Given
 from workers.models.masks import padding_known
 from workers.tasks import Encoded, encode, predicted_values
@@ -128,23 +129,14 @@ class Answerer:
 def _spans(
     words: Sequence[Span], firsts: Sequence[int | None], shares: Tensor, labels: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the entities that a B- tag begins, as strict scoring counts them. The probability of one is the
-    lowest of its words' tags."""
-    spans: list[dict[str, Any]] = []
-    open_type = None
-    for (start, end), first in zip(words, firsts, strict=True):
-        best = None if first is None else int(shares[first].argmax())
-        tag = _OUTSIDE if best is None else labels[best]
-        share = 1.0 if first is None or best is None else _rounded(float(shares[first][best]))
-        position, _, kind = tag.partition("-")
-        if position == "B":
-            spans.append({"start": start, "end": end, "type": kind, "probability": share})
-            open_type = kind
-        elif position == "I" and kind == open_type:
-            spans[-1] |= {"end": end, "probability": min(spans[-1]["probability"], share)}
-        else:
-            open_type = None
-    return spans
+    """Return the entities of words; a word that was cut, without a first piece, is outside of all."""
+    bests = [None if first is None else int(shares[first].argmax()) for first in firsts]
+    tags = [_OUTSIDE if best is None else labels[best] for best in bests]
+    probabilities = [
+        1.0 if first is None or best is None else _rounded(float(shares[first][best]))
+        for first, best in zip(firsts, bests, strict=True)
+    ]
+    return joined(words, tags, probabilities)
 
 
 def _rounded(share: float) -> float:

@@ -65,7 +65,7 @@ _ANSWERS = {
     TaskKind.REGRESSION: "its value",
 }
 _READS: dict[TaskKind, tuple[Callable[..., Any], ...]] = {
-    TaskKind.NER: (one_text.entities,),
+    TaskKind.NER: (one_text.joined, one_text.entities),
     TaskKind.MULTILABEL: (one_text.logits_of, one_text.any_labels),
     TaskKind.REGRESSION: (one_text.logits_of, one_text.number),
 }

@@ -41,17 +41,33 @@ def number(logits: Any, mean: float, deviation: float) -> dict[str, Any]:
     return {"value": mean + deviation * logits[0].item()}
 
 
+def joined(words: Any, tags: list[str], shares: list[float]) -> list[dict[str, Any]]:
+    """Return the entities that a B- tag begins, as strict scoring counts them. `words`: start and end, which
+    is exclusive. The probability of an entity is the lowest of its words' tags."""
+    spans: list[dict[str, Any]] = []
+    open_type = None
+    for (start, end), tag, share in zip(words, tags, shares, strict=True):
+        position, _, kind = tag.partition("-")
+        if position == "B":
+            spans.append({"start": start, "end": end, "type": kind, "probability": share})
+            open_type = kind
+        elif position == "I" and kind == open_type:
+            spans[-1] |= {"end": end, "probability": min(spans[-1]["probability"], share)}
+        else:
+            open_type = None
+    return spans
+
+
 def entities(model: Any, tokenizer: Any, text: str, labels: list[str], max_length: int) -> dict[str, Any]:
-    """Return the entities that a B- tag begins; `end` is exclusive. What a sentence has beyond `max_length`
-    tokens is cut. The probability of an entity is the lowest of its words' tags."""
+    """Return the entities of a text. What a sentence has beyond `max_length` tokens is cut."""
     found: list[dict[str, Any]] = []
     for sentence in sentence_spans(text):
         spans = word_spans(text, sentence)
         if not spans:
             continue
-        joined = " ".join(text[start:end] for start, end in spans)
+        sentence_text = " ".join(text[start:end] for start, end in spans)
         inputs = tokenizer(
-            joined,
+            sentence_text,
             truncation=True,
             max_length=max_length,
             return_tensors="pt",
@@ -60,7 +76,7 @@ def entities(model: Any, tokenizer: Any, text: str, labels: list[str], max_lengt
         pieces = list(zip(inputs.tokens(), inputs.pop("offset_mapping")[0].tolist(), strict=True))
         with torch.no_grad():
             shares = model(**inputs).logits[0].softmax(-1)
-        at, open_type = 0, None
+        at, tags, probabilities = 0, [], []
         for start, end in spans:
             after = at + end - start
             # The tag of a word is that of its first piece; "\u2581" is the space before it.
@@ -68,15 +84,8 @@ def entities(model: Any, tokenizer: Any, text: str, labels: list[str], max_lengt
                 n for n, (piece, (a, b)) in enumerate(pieces) if piece != "\u2581" and a < after and b > at
             ]
             best = int(shares[first[0]].argmax()) if first else None
-            tag = "O" if best is None else labels[best]
-            share = 1.0 if best is None else float(shares[first[0]][best])
-            position, _, kind = tag.partition("-")
-            if position == "B":
-                found.append({"start": start, "end": end, "type": kind, "probability": share})
-                open_type = kind
-            elif position == "I" and kind == open_type:
-                found[-1] |= {"end": end, "probability": min(found[-1]["probability"], share)}
-            else:
-                open_type = None
+            tags.append("O" if best is None else labels[best])
+            probabilities.append(1.0 if best is None else float(shares[first[0]][best]))
             at = after + 1
+        found += joined(spans, tags, probabilities)
     return {"entities": found}
