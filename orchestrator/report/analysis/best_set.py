@@ -32,7 +32,8 @@ class BestSet(Record):
 
     `best`: the 95 % set of the best. Of the cells that have two seeds or more the best is one of these, and
     the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
-    behind the first: the paired 95 % interval of the difference in quality, where there is one.
+    behind the first: the paired 95 % interval of the difference in quality, where there is one. Where some of
+    its seeds failed there is none, and the cell is judged by those that worked.
 
     `detectable`: how far behind the first a cell must be measured to be left out, and `limit` what would
     lessen that. `settled`: what would lessen it to the margin, None where it is no more than that.
@@ -70,8 +71,8 @@ def best_set(
     with_documents = True
     needed: list[tuple[float, Limit | None, int | None]] = []
     for rival in judged[1:]:
-        gap = difference(top, rival, prior)
-        p, interval = gap.p, gap.interval
+        gap = difference(top, rival.if_none_failed, prior)
+        p, interval = gap.p, None if rival.scattered else gap.interval
         with_documents = with_documents and gap.documents is not None
         if p is None:  # it may be the best, for all that these results say
             silent.append(rival.name)
@@ -116,7 +117,10 @@ def frontier_runs(
     compared = [difference(replicates[left], replicates[right], prior).p for left, right in every]
     p_values = holm(compared, scored * (scored - 1) // 2)[: len(pairs)]
     apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p < LEVEL}
-    judged = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None}
+    scattered = {place for place, name in enumerate(names) if replicates[name].scattered}
+    judged = {
+        pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and scattered.isdisjoint(pair)
+    }
     groups, reached = [], 0
     for start in range(len(names)):
         end = start + 1

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 from pydantic import Field
@@ -45,8 +46,8 @@ class Claim(Record):
 
     `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 %
     interval, which holds for all of the family at once; `adjusted` the p-value, corrected over it. All three
-    of `interval`, `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be
-    claimed.
+    of `interval`, `p` and `adjusted` are None where nothing can be claimed: fewer than two seeds are shared,
+    or one of two cells has seeds that failed and others that worked, and the difference is not shown even so.
 
     For two that are not distinguishable `detectable` is the smallest difference that these results could have
     shown, in units of quality, and `limit` what would show a smaller one.
@@ -173,6 +174,8 @@ def _claim(
 ) -> Claim:
     left, right, estimate = pair
     size, level = corrected
+    if estimate.scattered and (adjusted is None or adjusted >= LEVEL):
+        estimate, adjusted = replace(estimate, seed_error=None), None
     flipped = estimate.mean < 0
     better, worse = (right, left) if flipped else (left, right)
     distinguishable = None if adjusted is None else adjusted < LEVEL

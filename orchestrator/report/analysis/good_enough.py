@@ -9,6 +9,10 @@ That nothing cheaper comes within the margin of the best is shown where the best
 a lower limit above the margin. Whichever cell scored highest, one pair has to be misjudged for that to be
 false, so the same level pays for choosing it by its score. What is not shown is open.
 
+A cell of which some seeds failed is judged by those that worked wherever that can only flatter it: what is
+shown to be better than these is better than the cell, and the scatter between both groups of seeds, which no
+t-interval describes, makes no limit as wide as the scale.
+
 Where good enough is a least quality, the limits are those of each cell's quality over seeds and documents.
 """
 
@@ -47,7 +51,8 @@ class GoodEnough(Record):
     For `within` the cell is `shown` where no other one may be better by that or more, and all can be judged;
     `cheaper` has the limits of the best less each cell that costs less than `cell`. For `at_least` it is
     shown where the lower limit of its own quality reaches that; `cheaper` has the limits of the quality of
-    each. None means that a cell cannot be judged.
+    each. Where some seeds of a cheaper cell failed, they are those of the ones that worked. None means that a
+    cell cannot be judged.
 
     `held_out` and `best_held_out`: what the cell that is chosen in the same way, or the best, scores on seeds
     and documents that had no part in choosing it. None where cells have other seeds than others.
@@ -98,7 +103,7 @@ def good_enough(
         most_below=below.most,
         unjudged=below.unjudged,
         cheaper={
-            name: judge.limits(first, name) if target.at_least is None else judge.own(name)
+            name: judge.behind(first, name) if target.at_least is None else judge.at_most(name)
             for name in cheaper
         },
         budgets=_budgets(scored, judge, target),
@@ -140,7 +145,7 @@ class _Judge:
     ) -> None:
         self._replicates, self._prior, self._cells, self._target = replicates, prior, cells, target
         # Of pairs: each budget asks for the same ones again.
-        self._limits: dict[tuple[str, str], Interval | None] = {}
+        self._limits: dict[tuple[int, int], Interval | None] = {}
 
     def shown(self, name: str, cells: Sequence[str]) -> bool:
         """Return whether `name` is shown to be good enough among `cells`."""
@@ -152,19 +157,32 @@ class _Judge:
 
     def own(self, name: str) -> Interval | None:
         """Return the limits of the quality of `name`, a share, over seeds and documents."""
-        estimate = of_cell(self._replicates[name])
+        return self._quality(self._replicates[name])
+
+    def at_most(self, name: str) -> Interval | None:
+        """Return the limits of the quality of `name` as if no seed of it had failed."""
+        return self._quality(self._replicates[name].if_none_failed)
+
+    def _quality(self, cell: Replicates) -> Interval | None:
+        estimate = of_cell(cell)
         half = estimate.half(2 * LEVEL / self._cells)
         return None if half is None else between(estimate.mean, half, 0.0, 1.0)
 
-    def limits(self, left: str, right: str) -> Interval | None:
+    def behind(self, best: str, name: str) -> Interval | None:
+        """Return the limits of `best` less `name`, as if no seed of `name` had failed."""
+        return self._of(self._replicates[best], self._replicates[name].if_none_failed)
+
+    def _of(self, left: Replicates, right: Replicates) -> Interval | None:
         """Return the limits of `left` less `right`; only the best itself cannot be misjudged."""
-        if (left, right) not in self._limits:
-            estimate = difference(self._replicates[left], self._replicates[right], self._prior)
-            self._limits[left, right] = _ends(estimate, 2 * LEVEL / (self._cells - 1))
-        return self._limits[left, right]
+        pair = id(left), id(right)
+        if pair not in self._limits:
+            self._limits[pair] = _ends(difference(left, right, self._prior), 2 * LEVEL / (self._cells - 1))
+        return self._limits[pair]
 
     def below(self, name: str, cells: Sequence[str]) -> _Below:
-        all_limits = [self.limits(other, name) for other in cells if other != name]
+        """Return how much better than `name` the others may be, as if no seed of theirs had failed."""
+        named, others = self._replicates[name], [self._replicates[one] for one in cells if one != name]
+        all_limits = [self._of(other.if_none_failed, named) for other in others]
         upper = [limits[1] for limits in all_limits if limits is not None]
         return _Below(max(0.0, *upper) if upper else None, len(all_limits) - len(upper))
 

@@ -206,10 +206,19 @@ STATEMENTS = (
     ),
     Statement(
         "Seeds that fail",
-        ("no seed of", "the failure rate may", "of its seeds may fail", "seeds collapsed", "seeds diverged"),
+        (
+            "no seed of",
+            "the failure rate may",
+            "of its seeds may fail",
+            "seeds collapsed",
+            "seeds diverged",
+            "have no common scatter",
+            "that worked scored",
+        ),
         "Seeds that collapsed or diverged count with what guessing gives (failures: count). The share"
         " of seeds that fail has an exact binomial interval; where none failed, its upper limit "
-        "alone.",
+        "alone. Scores of seeds that failed and of seeds that worked are two groups, which no interval is "
+        "made over: where it can only flatter the cell, limits are those of the seeds that worked.",
         "At least 95 %.",
         "Clopper and Pearson 1934; Hanley and Lippman-Hand 1983",
         ("S7",),

@@ -1,4 +1,5 @@
-"""The cheapest cell that is not shown to be worse, beside the one that is named."""
+"""The cheapest cell that is not shown to be worse, beside the one that is named. One of which seeds failed is
+never proposed."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def _cheapest(points: Sequence[Point], judged: GoodEnough) -> tuple[Point, float
     if not cost:
         return None
     least = judged.target.at_least
-    limits = [(name, ends) for name, ends in judged.cheaper.items() if ends is not None]
+    failed = {p.name for p in points if p.quality is not None and p.quality.failed}
+    limits = [(n, ends) for n, ends in judged.cheaper.items() if ends is not None and n not in failed]
     open_names = [name for name, (low, high) in limits if (low <= 0 if least is None else high >= least)]
     shares = [
         ((cost_and_quality(by_name[name])[0] or cost) / cost, name) for name in open_names if name in by_name

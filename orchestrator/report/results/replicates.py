@@ -29,7 +29,7 @@ def replicates(name: str, scores: Sequence[SeedScore], folds: int | None = None)
         device_hours=np.array([one.device_hours for one in scores], dtype=np.float64),  # NaN for None
         parts=np.stack([_parts(one, len(with_examples[0].numerator)) for one in scores]) if paired else None,
         test_set=sets.pop() if paired else None,
-        failed=sum(one.failed for one in scores),
+        failed=frozenset(one.seed for one in scores if one.failed),
         unit=with_examples[0].unit if with_examples else Unit.DOCUMENT,
         folds=folds,
     )

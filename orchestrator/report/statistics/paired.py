@@ -75,6 +75,7 @@ class MeanEstimate:
     freedom: float | None = None
     unit: Unit = Unit.DOCUMENT  # what the documents are
     signs: tuple[int, int, int] | None = None  # of a mean over pairs: how many are above 0, below it, and all
+    scattered: bool = False  # of two cells, one of which has seeds that failed and others that worked
 
     @property
     def error(self) -> float | None:
@@ -216,7 +217,8 @@ def mean_difference(
         differences = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]
         signs = sum(d > GRAIN for d in differences), sum(d < -GRAIN for d in differences), len(differences)
         return replace(_mean(pairs, seeds, prior, weight), signs=signs)
-    return _mean(pairs, seeds, prior, weight)
+    scattered = any(r.scattered for pair in pairs for r in pair)
+    return replace(_mean(pairs, seeds, prior, weight), scattered=scattered)
 
 
 def _mean(

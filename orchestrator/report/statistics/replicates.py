@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from orchestrator.contracts.vocabulary import Unit
@@ -14,7 +14,7 @@ from orchestrator.report.statistics.arrays import GRAIN, Floats
 @dataclass(frozen=True)
 class Replicates:
     """By seed, rising. `parts`: [seeds, documents]; None, with `test_set`, unless all seeds tell of the same
-    documents. `device_hours` are not a number where a seed has none. `failed`: how many seeds count with what
+    documents. `device_hours` are not a number where a seed has none. `failed`: the seeds that count with what
     guessing gives, each document alike."""
 
     name: str  # model/domain/method
@@ -23,7 +23,7 @@ class Replicates:
     device_hours: Floats
     parts: Floats | None
     test_set: str | None
-    failed: int = 0
+    failed: frozenset[int] = frozenset()
     unit: Unit = Unit.DOCUMENT  # what its documents are
     folds: int | None = None  # trainings of a seed, which together tested each document; None: one
 
@@ -35,6 +35,29 @@ class Replicates:
     def overlap(self) -> float:
         """Return how many times the variance of a seed the training parts of its folds share; 0 without."""
         return overlap(self.folds)
+
+    @property
+    def scattered(self) -> bool:
+        """Return whether some seeds failed and others worked: their scores are two groups, which no
+        t-interval describes."""
+        return 0 < len(self.failed) < len(self.seeds)
+
+    @cached_property
+    def if_none_failed(self) -> Replicates:
+        """Return the cell by the seeds that worked, which can only flatter it: so what is better than this is
+        better than the cell. The cell itself where none failed, fewer than two worked, or these scored no
+        better."""
+        places = [place for place, seed in enumerate(self.seeds) if seed not in self.failed]
+        if not self.failed or len(places) < 2 or float(self.quality[places].mean()) < self.mean:
+            return self
+        return replace(
+            self,
+            seeds=tuple(self.seeds[place] for place in places),
+            quality=self.quality[places],
+            device_hours=self.device_hours[places],
+            parts=None if self.parts is None else self.parts[places],
+            failed=frozenset(),
+        )
 
     @cached_property
     def over_seeds(self) -> Floats | None:

@@ -147,3 +147,47 @@ def test_a_name_is_marked_once_and_never_inside_a_longer_one():
     assert marked("a/b/lora-r8 beats a/b/lora. So a/b/lora loses.", marks) == (
         "a/b/lora-r8 beats a/b/lora (1 of 3 seeds collapsed). So a/b/lora loses."
     )
+
+
+def cheap_and_collapsing(path: Path, works: tuple[float, float], dear: tuple[float, float, float]) -> Report:
+    """ia3 costs a third of full; two of its seeds score `works`, the third collapses. full scores `dear`."""
+    ia3 = [Fate(quality=q, outcome=GUESS, seconds=40) for q in works]
+    stopped = Fate(failure=FailureKind.COLLAPSED, outcome=GUESS, seconds=40)
+    return report_of(path, [Fate(quality=q, seconds=120) for q in dear], [*ia3, stopped])
+
+
+def test_a_collapsed_seed_does_not_make_limits_as_wide_as_the_scale(tmp_path):
+    report = cheap_and_collapsing(tmp_path, (0.601, 0.603), (0.851, 0.846, 0.848))
+    [judged] = report.tasks[0].good_enough
+    low, high = judged.cheaper["tiny/general/ia3"]
+    assert 0.2 < low < 0.25 < high < 0.3  # 0.848 less 0.602, the seeds that worked
+    assert (judged.cell, judged.shown, judged.most_below) == ("tiny/general/full", True, 0.0)
+    [answer] = report.tasks[0].answers
+    assert "Nothing cheaper comes within 1 point of it" in answer
+    best = next(group for group in report.tasks[0].groups if group.best)
+    assert (best.cells, best.behind) == (("tiny/general/full",), {})
+
+
+def test_a_cell_of_which_a_seed_collapsed_is_not_proposed_for_its_price(tmp_path):
+    report = cheap_and_collapsing(tmp_path, (0.846, 0.853), (0.847, 0.852, 0.849))
+    [answer] = report.tasks[0].answers
+    assert "the seeds of tiny/general/ia3 (1 of 3 seeds collapsed) that worked scored" in answer
+    assert "is not shown to be worse" not in answer
+
+
+def test_no_interval_is_made_over_seeds_that_failed_and_seeds_that_worked(tmp_path):
+    report = cheap_and_collapsing(tmp_path, (0.601, 0.603), (0.851, 0.846, 0.848))
+    claims = [
+        claim for family in report.tasks[0].claims if family.name == "frontier" for claim in family.claims
+    ]
+    [claim] = claims
+    assert (claim.interval, claim.adjusted, claim.distinguishable, claim.detectable) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert claim.sentence.endswith(
+        "seeds that failed and seeds that worked have no common scatter, so nothing is claimed."
+    )
+    assert [group for group in report.tasks[0].groups if not group.best] == []
