@@ -1,6 +1,6 @@
 """The models of a sweep in MLflow: an exported folder each, and what `mlflow.pyfunc` needs to load it.
 
-With `mlflow_store`, the only file that writes to mlflow. The run of a model has its id as a tag.
+The run of a model has its id as a tag.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigError, Problem, TrackingError, did_you_mean
+from orchestrator.tracking.mlflow_views import VIEW
 from orchestrator.tracking.sqlite_store import is_mlflow_store
 from orchestrator.tracking.tracking_uri import SERVERS, SQLITE, store_file, without_secrets
 
@@ -87,6 +88,19 @@ def active_runs(
         token = page.token
         if not token:
             return
+
+
+def runs_pages(uri: str, sweep: str) -> dict[str, str]:
+    """Return what follows the host in the addresses of the sweep's runs, by task; before its first run, of
+    all experiments, by an empty name."""
+    from mlflow import MlflowClient
+
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
+    if experiment is None:
+        return {"": "#/experiments"}
+    page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    views = sorted(key.removeprefix(VIEW) for key in experiment.tags if key.startswith(VIEW))
+    return {view: f"{page}&viewStateShareKey={view}" for view in views} or {"": page}
 
 
 def _oldest_first(client: MlflowClient, experiment: str) -> Iterator[ExperimentRun]:

@@ -11,6 +11,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import FrontierError, LedgerError, TrackingError
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_model_store import RunModels
 from orchestrator.tracking.mlflow_store import RunStore
 from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.trial_costs import totals_of
@@ -68,12 +69,12 @@ class MlflowView:
             self._published.save()
         return written
 
-    def publish_models(self, log: Callable[[RunStore], int]) -> None:
+    def publish_models(self, log: Callable[[RunModels], int]) -> None:
         """Let `log` add the models that runs lack. Whatever happens there, only models are missing."""
         if self.warning is not None:
             return
         try:
-            log(self._store)
+            log(self._store.models)
         except FrontierError as error:
             self.unlogged = str(error)
         except Exception as error:  # of an export or a library; its text may hold what is in the data
@@ -88,7 +89,7 @@ class MlflowView:
         _LOG.warning("%s", error)
 
 
-def sync(ledger: Ledger, uri: str, note: str = "", log: Callable[[RunStore], int] | None = None) -> Synced:
+def sync(ledger: Ledger, uri: str, note: str = "", log: Callable[[RunModels], int] | None = None) -> Synced:
     """Bring MLflow up to date with the ledger. A second call changes nothing. `log` adds the models that runs
     lack. Raises TrackingError if it fails.
 
@@ -110,6 +111,6 @@ def sync(ledger: Ledger, uri: str, note: str = "", log: Callable[[RunStore], int
     kept = {record.name for record in (*candidates, *records, *removed) if record.attempts}
     retired = store.retire_others(kept)
     published_runs.save()
-    models = 0 if log is None else log(store)
+    models = 0 if log is None else log(store.models)
     published_runs.save()
     return Synced(published=published, unchanged=unchanged, retired=retired, models=models)

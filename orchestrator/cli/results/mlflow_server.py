@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import LedgerError
-from orchestrator.tracking.mlflow_store import runs_pages
+from orchestrator.tracking.mlflow_reader import runs_pages
 from orchestrator.tracking.tracking_uri import SERVERS, artifact_root, store_file
 
 _GRACE_SECONDS = 5.0  # for the processes of the server to end when asked to

@@ -15,6 +15,7 @@ from orchestrator.contracts.exported import LOGGED_FOLDER
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.errors import TrackingError
+from orchestrator.tracking.mlflow_model_store import RunModels
 from orchestrator.tracking.mlflow_models import MODEL, MODEL_ID, LoggableModel, refuse_no_room
 from orchestrator.tracking.mlflow_store import RunStore
 from orchestrator.tracking.mlflow_view import MlflowView, sync
@@ -51,8 +52,8 @@ class Lab:
     def digest(self) -> str:
         return f"{self.trial.fingerprint}-001"
 
-    def store(self) -> RunStore:
-        return RunStore(self.uri, self.builder.ledger.sweep())
+    def store(self) -> RunModels:
+        return RunStore(self.uri, self.builder.ledger.sweep()).models
 
     def model(self, weights: str = "w") -> LoggableModel:
         folder = self.root / weights
@@ -194,7 +195,7 @@ def test_a_second_command_need_not_ask_for_a_model(lab: Lab, monkeypatch: pytest
     def view() -> MlflowView:
         return MlflowView(lab.uri, lab.builder.sweep, RunsInStore(lab.uri, lab.builder.ledger.directory))
 
-    def log(store: RunStore) -> int:
+    def log(store: RunModels) -> int:
         if store.has_model(lab.trial.name, lab.digest):
             return 0
         store.log_model(lab.trial.name, lab.digest, lab.model())
@@ -205,7 +206,7 @@ def test_a_second_command_need_not_ask_for_a_model(lab: Lab, monkeypatch: pytest
     first.publish_summary(totals_of([lab.record], 0))
     first.publish_models(log)
     assert len(lab.models()) == 1
-    monkeypatch.delattr("orchestrator.tracking.mlflow_store._open")
+    monkeypatch.delattr("orchestrator.tracking.mlflow_experiment._open")
     for _ in range(2):  # the first leaves what the second goes by
         later = view()
         later.publish(lab.record)
@@ -219,7 +220,7 @@ def test_a_second_command_need_not_ask_for_a_model(lab: Lab, monkeypatch: pytest
     [(TrackingError("no room"), "no room"), (KeyError("a note"), "models could not be logged (KeyError)")],
 )
 def test_models_that_fail_are_no_missing_runs(lab: Lab, error: Exception, told: str) -> None:
-    def fail(store: RunStore) -> int:
+    def fail(store: RunModels) -> int:
         raise error
 
     view = MlflowView(lab.uri, lab.builder.sweep)

@@ -27,8 +27,8 @@ from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_reader import runs_pages
 from orchestrator.tracking.mlflow_runs import STATE, MetricPoint
-from orchestrator.tracking.mlflow_store import runs_pages
 from orchestrator.tracking.mlflow_view import MlflowView, Synced, sync
 from orchestrator.tracking.published import RunsInStore
 from orchestrator.tracking.tracking_uri import quiet_environment
