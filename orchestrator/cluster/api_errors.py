@@ -54,7 +54,7 @@ def _words(
     what: str,
     namespace: str,
     status: int,
-    body: Any,
+    body: object,
     said: str,
     doctor: str,
 ) -> tuple[str, str]:
@@ -95,7 +95,7 @@ def _words(
     )
 
 
-def _conflict(what: str, body: Any, said: str) -> tuple[str, str]:
+def _conflict(what: str, body: object, said: str) -> tuple[str, str]:
     fields = [str(cause.get("field")) for cause in items(get(body, "details", "causes"))]
     if fields:
         return (

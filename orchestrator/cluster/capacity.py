@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 from orchestrator.cluster.quantities import quantity
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
@@ -27,7 +26,7 @@ class WorkerGroup:
         return f"{self.name} ({self.cpus} CPU, {self.gpus} GPU{kind})"
 
 
-def groups(cluster: dict[str, Any]) -> list[WorkerGroup]:
+def groups(cluster: KubeObject) -> list[WorkerGroup]:
     """`cluster`: a rayClusterSpec."""
     return [_group(spec) for spec in items(cluster.get("workerGroupSpecs"))]
 
@@ -43,7 +42,7 @@ def node_kinds(worker_groups: Iterable[WorkerGroup]) -> tuple[NodeKind, ...]:
     )
 
 
-def _group(spec: dict[str, Any]) -> WorkerGroup:
+def _group(spec: KubeObject) -> WorkerGroup:
     containers = items(get(spec, "template", "spec", "containers")) or [{}]
     limits = mapping(get(containers[0], "resources", "limits"))
     params = mapping(spec.get("rayStartParams"))

@@ -11,13 +11,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from orchestrator.cluster.api_errors import RefusalError, decoded, refusal
-from orchestrator.cluster.documents import get, items
+from orchestrator.cluster.documents import KubeObject, get, items
+from orchestrator.cluster.port_forward import Endpoint
 from orchestrator.cluster.resources import PODS, Resource, of_body
 from orchestrator.errors import LaunchError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+    from kubernetes.client.rest import RESTResponse
 
 FIELD_MANAGER = "frontier"
 TIMEOUT_SECONDS = 30.0
@@ -34,7 +39,7 @@ class Cluster:
     `context`: its name in the kubeconfig. `options`: those of a `frontier` command that is to reach this
     cluster and namespace, each word with a space before it."""
 
-    api: Any
+    api: ApiClient
     namespace: str
     host: str
     warn: Callable[[str], None] = lambda warning: None
@@ -47,50 +52,44 @@ class Cluster:
         """A command of ours that means this cluster and namespace, to be pasted as it is."""
         return f"`frontier {' '.join(words)}{self.options}`"
 
-    def get(self, resource: Resource, name: str) -> dict[str, Any] | None:
+    def get(self, resource: Resource, name: str) -> KubeObject | None:
         """Return an object, or None if there is none. Raises if there is no such kind."""
         try:
-            answer: dict[str, Any] = self._ask("get", resource, name)
+            return self._ask("get", resource, name)
         except RefusalError as refused:
             if refused.absent:
                 return None
             raise
-        return answer
 
-    def every(
-        self, resource: Resource, *, labels: str = "", everywhere: bool = False
-    ) -> list[dict[str, Any]]:
+    def every(self, resource: Resource, *, labels: str = "", everywhere: bool = False) -> list[KubeObject]:
         """`labels`: a selector. `everywhere`: in all namespaces."""
         query = {"labelSelector": labels} if labels else {}
         answer = self._ask("list", resource, query=query, namespace="" if everywhere else None)
         return items(get(answer, "items"))
 
-    def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, body: KubeObject) -> KubeObject:
         """Server-side; unknown fields are refused."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         name = str(body["metadata"]["name"])
-        answer: dict[str, Any] = self._ask("patch", of_body(body), name, query=query, body=body, kind=_APPLY)
-        return answer
+        return self._ask("patch", of_body(body), name, query=query, body=body, kind=_APPLY)
 
-    def patch(self, resource: Resource, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    def patch(self, resource: Resource, name: str, body: KubeObject) -> KubeObject:
         """A merge patch: None takes a field away."""
         query = {"fieldManager": FIELD_MANAGER}
-        answer: dict[str, Any] = self._ask("patch", resource, name, query=query, body=body, kind=_MERGE)
-        return answer
+        return self._ask("patch", resource, name, query=query, body=body, kind=_MERGE)
 
-    def create(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
+    def create(self, resource: Resource, body: KubeObject) -> KubeObject:
         """Refused with 409 where there is one of the name, be it the own one whose answer was lost."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         name = str(get(body, "metadata", "name") or "")
-        answer: dict[str, Any] = self._ask("create", resource, name, query=query, body=body)
-        return answer
+        return self._ask("create", resource, name, query=query, body=body)
 
     def delete(
         self, resource: Resource, name: str, uid: str | None = None, version: str | None = None
     ) -> bool:
         """Delete the object and all that it owns, which goes first. Return False if it is gone already, or is
         another object than that of `uid`, or has changed since it had the resource version."""
-        options: dict[str, Any] = {"propagationPolicy": "Foreground"}
+        options: KubeObject = {"propagationPolicy": "Foreground"}
         preconditions = {"uid": uid, "resourceVersion": version}
         options["preconditions"] = {key: value for key, value in preconditions.items() if value is not None}
         try:
@@ -129,15 +128,15 @@ class Cluster:
         answer = self._send("get", PODS, pod, query=query, part="log")
         return bytes(answer.read()).decode(errors="replace")
 
-    def ask_path(self, path: str) -> Any:
+    def ask_path(self, path: str) -> object:
         """A GET outside the resources (`/version`, `/openapi/v3/…`); None where there is none."""
         answer = self._request("GET", path, [])
         if answer.status in (403, 404):
             return None
         return decoded(answer.read())
 
-    def connect_to(self, pod: str, port: int) -> Any:
-        """A connected socket to a port of a pod, through the API server."""
+    def connect_to(self, pod: str, port: int) -> Endpoint:
+        """A connection to a port of a pod, through the API server."""
         from kubernetes import client, stream
 
         # A client of its own: the library exchanges a method of it while it opens the connection.
@@ -155,7 +154,8 @@ class Cluster:
                 f"no connection to port {port} of pod {pod}: {str(error.reason).splitlines()[0]}\n"
                 "    -> the pod may just be going; try again"
             ) from None
-        return opened.socket(port)
+        endpoint: Endpoint = opened.socket(port)
+        return endpoint
 
     def _ask(
         self,
@@ -164,12 +164,13 @@ class Cluster:
         name: str = "",
         *,
         query: Mapping[str, str] | None = None,
-        body: Any = None,
+        body: object = None,
         kind: str = _JSON,
         namespace: str | None = None,
-    ) -> Any:
+    ) -> KubeObject:
         answer = self._send(verb, resource, name, query=query, body=body, kind=kind, namespace=namespace)
-        return decoded(answer.read())
+        received: KubeObject = decoded(answer.read())
+        return received
 
     def _send(
         self,
@@ -178,12 +179,12 @@ class Cluster:
         name: str = "",
         *,
         query: Mapping[str, str] | None = None,
-        body: Any = None,
+        body: object = None,
         kind: str = _JSON,
         namespace: str | None = None,
         seconds: float | None = None,
         part: str = "",
-    ) -> Any:
+    ) -> RESTResponse:
         """Raises RefusalError for whatever is no success. `part`: a subresource."""
         scope = self.namespace if namespace is None else namespace
         method = {"patch": "PATCH", "create": "POST", "delete": "DELETE"}.get(verb, "GET")
@@ -200,10 +201,10 @@ class Cluster:
         method: str,
         path: str,
         query: list[tuple[str, str]],
-        body: Any = None,
+        body: object = None,
         kind: str = _JSON,
         seconds: float | None = None,
-    ) -> Any:
+    ) -> RESTResponse:
         headers = {"Accept": "application/json"} | ({"Content-Type": kind} if body is not None else {})
         with _words_for_silence(self.host):
             request = self.api.param_serialize(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.documents import KubeObject, get, mapping
 from orchestrator.cluster.quantities import quantity
 from orchestrator.cluster.render import FILE, Rendered
 from orchestrator.config.yaml_sources import parse
@@ -13,7 +12,7 @@ from orchestrator.config.yaml_sources import parse
 _MOST = 12
 
 
-def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, Any] | None) -> list[str]:
+def differences(rendered: Rendered, job: KubeObject, config_map: KubeObject | None) -> list[str]:
     """Return a line per difference, at most a dozen. `job` and `config_map` are the live ones. What the
     cluster fills in itself is no difference: only what we set is compared."""
     changes: list[str] = []
@@ -27,7 +26,7 @@ def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, A
     return changes
 
 
-def _of_data(ours: dict[str, Any], live: dict[str, Any]) -> Iterator[str]:
+def _of_data(ours: KubeObject, live: KubeObject) -> Iterator[str]:
     for key in sorted({*ours, *live}):
         if key == FILE and key in ours and key in live:
             (new, _), (old, broken) = parse(ours[key], key), parse(live[key], key)
@@ -38,13 +37,13 @@ def _of_data(ours: dict[str, Any], live: dict[str, Any]) -> Iterator[str]:
             yield f"{key.replace('--', '/')}: another text"
 
 
-def _both_ways(new: Any, old: Any) -> Iterator[tuple[str, Any]]:
+def _both_ways(new: object, old: object) -> Iterator[tuple[str, object]]:
     yield from _changes(new, old, "")
     if isinstance(new, dict) and isinstance(old, dict):
         yield from ((f"{key}: {_short(old[key])} -> not set", None) for key in sorted(set(old) - set(new)))
 
 
-def _changes(new: Any, old: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _changes(new: object, old: object, path: str) -> Iterator[tuple[str, object]]:
     """(line, new value) for each leaf of `new` that `old` lacks or has otherwise."""
     if isinstance(new, dict) and isinstance(old, dict):
         for key in sorted(new):
@@ -56,11 +55,11 @@ def _changes(new: Any, old: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield f"{path}: {_short(old)} -> {_short(new)}", new
 
 
-def _same_amount(new: Any, old: Any) -> bool:
+def _same_amount(new: object, old: object) -> bool:
     amount = quantity(new)
     return amount is not None and amount == quantity(old)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = "not set" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

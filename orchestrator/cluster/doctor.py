@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from orchestrator.cluster import permissions
 from orchestrator.cluster.api_errors import RefusalError
-from orchestrator.cluster.capacity import groups
+from orchestrator.cluster.capacity import WorkerGroup, groups
 from orchestrator.cluster.checks.pods import cluster_of
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.cluster_check import ClusterCheck, bad, good, unsure
@@ -113,7 +112,7 @@ def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Cluster
             yield good(f"quota {name} has left: {amounts}")
 
 
-def _groups(documents: Sequence[Document]) -> list[Any]:
+def _groups(documents: Sequence[Document]) -> list[WorkerGroup]:
     clusters = [cluster[0] for cluster in map(cluster_of, documents) if cluster is not None]
     return [group for cluster in clusters for group in groups(cluster)]
 

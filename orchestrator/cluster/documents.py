@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -16,6 +16,7 @@ import orchestrator
 from orchestrator.errors import ConfigError, LaunchError, Problem, did_you_mean
 from orchestrator.text_files import control_characters, read_text
 
+KubeObject: TypeAlias = dict[str, Any]  # one of the API, or a part; `checks.schema` judges its shape
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -24,7 +25,7 @@ class Document:
     """One object. `where`: the file or overlay that it came from."""
 
     where: str
-    body: dict[str, Any]
+    body: KubeObject
 
     @property
     def kind(self) -> str:
@@ -37,7 +38,7 @@ class Document:
         return version.split("/")[0] if "/" in version else ""
 
     @cached_property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> KubeObject:
         return mapping(self.body.get("metadata"))
 
     @property
@@ -49,11 +50,11 @@ class Document:
         return str(self.metadata.get("namespace", ""))
 
     @property
-    def annotations(self) -> dict[str, Any]:
+    def annotations(self) -> KubeObject:
         return mapping(self.metadata.get("annotations"))
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> KubeObject:
         return mapping(self.body.get("spec"))
 
     def problem_at(self, key: str, problem: str, fix: str) -> Problem:
@@ -61,17 +62,17 @@ class Document:
         return Problem(f"{self.where}: {self.kind}/{self.name}", key, problem, fix)
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def mapping(value: object) -> KubeObject:
     """Return the value where it is a mapping, else an empty one: the schema reports a wrong shape."""
     return value if isinstance(value, dict) else {}
 
 
-def items(value: Any) -> list[dict[str, Any]]:
+def items(value: object) -> list[KubeObject]:
     """The mappings of a list, each at its place; likewise forgiving."""
     return [mapping(item) for item in value] if isinstance(value, list) else []
 
 
-def get(value: Any, *keys: str) -> Any:
+def get(value: object, *keys: str) -> Any:
     """Return the value below these keys, or None."""
     for key in keys:
         value = mapping(value).get(key)
@@ -165,7 +166,7 @@ _LIKE_A_NUMBER = tuple("0123456789+-.~")
 _Dumper.add_representer(str, _text)
 
 
-def dump(*bodies: dict[str, Any]) -> str:
+def dump(*bodies: KubeObject) -> str:
     """YAML; the same objects give the same bytes, keys sorted."""
     return yaml.dump_all(
         bodies,

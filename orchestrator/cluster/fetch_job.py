@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 from pathlib import PurePosixPath
-from typing import Any
 
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 from orchestrator.errors import LaunchError
 
 FETCHES = "frontier/fetches"  # label: the id of the sweep
@@ -15,7 +14,7 @@ _KEPT_SECONDS = 60  # after its end; Kubernetes deletes it then
 _FROM_HEAD = ("imagePullSecrets", "nodeSelector", "tolerations", "runtimeClassName", "securityContext")
 
 
-def fetch_job(ray_job: dict[str, Any], storage: str, sweep: str) -> dict[str, Any]:
+def fetch_job(ray_job: KubeObject, storage: str, sweep: str) -> KubeObject:
     """`ray_job`: of the sweep, whose head's image, volume and place it takes. Raises LaunchError where the
     head mounts no volume that holds `storage`."""
     head = mapping(get(ray_job, "spec", "rayClusterSpec", "headGroupSpec", "template", "spec"))
@@ -69,7 +68,7 @@ def fetch_job(ray_job: dict[str, Any], storage: str, sweep: str) -> dict[str, An
     }
 
 
-def _holding(mounts: list[dict[str, Any]], storage: str) -> dict[str, Any] | None:
+def _holding(mounts: list[KubeObject], storage: str) -> KubeObject | None:
     """The deepest mount that `storage` is in."""
     candidates = [
         mount
@@ -79,6 +78,6 @@ def _holding(mounts: list[dict[str, Any]], storage: str) -> dict[str, Any] | Non
     return max(candidates, key=lambda mount: len(str(mount["mountPath"])), default=None)
 
 
-def _read_only(volume: dict[str, Any]) -> dict[str, Any]:
+def _read_only(volume: KubeObject) -> KubeObject:
     claim = volume.get("persistentVolumeClaim")
     return volume if claim is None else volume | {"persistentVolumeClaim": claim | {"readOnly": True}}

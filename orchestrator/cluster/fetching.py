@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import get
+from orchestrator.cluster.documents import KubeObject, get
 from orchestrator.cluster.fetch_job import FETCHES
 from orchestrator.cluster.pending import pending_pods
 from orchestrator.cluster.record_server import ARCHIVE, BYTES, INDEX, PORT
@@ -30,7 +30,7 @@ Received = Callable[[int, int], None]  # bytes so far, and about how many there 
 
 
 def fetch(
-    cluster: Cluster, job: dict[str, Any], into: Path, say: Callable[[str], None], received: Received
+    cluster: Cluster, job: KubeObject, into: Path, say: Callable[[str], None], received: Received
 ) -> int:
     """Run `job` (`fetch_job`), write what its pod serves below `into`, which must be empty, and remove the
     job. Return the number of files. Raises LaunchError where the pod does not come, or an archive arrives
@@ -54,7 +54,7 @@ def fetch(
 
 
 @contextmanager
-def _running(cluster: Cluster, job: dict[str, Any], say: Callable[[str], None]) -> Iterator[str]:
+def _running(cluster: Cluster, job: KubeObject, say: Callable[[str], None]) -> Iterator[str]:
     """The name of its pod, once that runs. Without the right to delete it, the job goes a minute later."""
     name = str(job["metadata"]["name"])
     created = cluster.create(JOBS, job)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.cluster_check import ClusterCheck, bad, good, unsure
-from orchestrator.cluster.documents import Document, get, items
+from orchestrator.cluster.documents import Document, KubeObject, get, items
 from orchestrator.cluster.resources import DEPLOYMENTS
 
 _OLDEST = (1, 6)
@@ -48,7 +47,7 @@ def check_operator(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterC
         yield good(f"KubeRay {_dotted(version)}")
 
 
-def _operators(cluster: Cluster) -> list[dict[str, Any]]:
+def _operators(cluster: Cluster) -> list[KubeObject]:
     """Return the operator's deployments, or none where the user may not list them."""
     try:
         return cluster.every(DEPLOYMENTS, labels=_OPERATOR, everywhere=True)
@@ -56,7 +55,7 @@ def _operators(cluster: Cluster) -> list[dict[str, Any]]:
         return []
 
 
-def _version_of(deployments: Sequence[dict[str, Any]]) -> tuple[int, ...] | None:
+def _version_of(deployments: Sequence[KubeObject]) -> tuple[int, ...] | None:
     """Return the version of the operator's image, or None if its tag is no version."""
     containers = [
         c for body in deployments for c in items(get(body, "spec", "template", "spec", "containers"))

@@ -6,10 +6,11 @@ KubeRay then starts a cluster and never submits to it.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from orchestrator.cluster.documents import KubeObject
 from orchestrator.cluster.naming import LONGEST_JOB_NAME
 from orchestrator.contracts.record import Record
 
@@ -57,8 +58,11 @@ class ConfigMapSource(Record):
     items: tuple[KeyToPath, ...]
 
 
-def laid_over(template: Any, ours: Any) -> Any:
+def laid_over(template: KubeObject, ours: KubeObject) -> KubeObject:
     """`ours` over `template`: mappings key by key, anything else replaced."""
-    if not isinstance(template, dict) or not isinstance(ours, dict):
-        return ours
-    return template | {key: laid_over(template.get(key), value) for key, value in ours.items()}
+    both = {
+        key: laid_over(template[key], value)
+        for key, value in ours.items()
+        if isinstance(value, dict) and isinstance(template.get(key), dict)
+    }
+    return template | ours | both

@@ -6,9 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 
 GROUP_LABEL, TYPE_LABEL = "ray.io/group", "ray.io/node-type"
 
@@ -56,7 +55,7 @@ class PendingPods:
         return f"{self.who} {many}: {self.why}" + (f" -> {self.fix}" if self.fix else "")
 
 
-def role(pod: dict[str, Any]) -> str:
+def role(pod: KubeObject) -> str:
     labels = mapping(get(pod, "metadata", "labels"))
     kind = str(labels.get(TYPE_LABEL, ""))
     if kind == "worker":
@@ -64,9 +63,7 @@ def role(pod: dict[str, Any]) -> str:
     return kind or str(labels.get("frontier/role", "pod"))
 
 
-def pending_pods(
-    pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]], doctor: str
-) -> list[PendingPods]:
+def pending_pods(pods: Sequence[KubeObject], events: Sequence[KubeObject], doctor: str) -> list[PendingPods]:
     """Return the pods that wait, grouped by role and reason.
 
     `events` are those of the sweep's objects: an event on a head or submitter that could not be created
@@ -86,7 +83,7 @@ def pending_pods(
     return pending + [PendingPods(pod_role, 0, why, _fix(why, doctor)) for pod_role, why in never]
 
 
-def counts(pods: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+def counts(pods: Sequence[KubeObject]) -> dict[str, tuple[int, int]]:
     """Return by role the number of ready pods and of all pods, without those that have ended or terminate."""
     by_role: dict[str, tuple[int, int]] = {}
     for pod in sorted((pod for pod in pods if not _over(pod)), key=role):
@@ -95,17 +92,17 @@ def counts(pods: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     return by_role
 
 
-def _ready(pod: dict[str, Any]) -> bool:
+def _ready(pod: KubeObject) -> bool:
     conditions = items(get(pod, "status", "conditions"))
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def _over(pod: dict[str, Any]) -> bool:
+def _over(pod: KubeObject) -> bool:
     ended = get(pod, "status", "phase") in ("Succeeded", "Failed")
     return ended or get(pod, "metadata", "deletionTimestamp") is not None
 
 
-def _why(pod: dict[str, Any]) -> str | None:
+def _why(pod: KubeObject) -> str | None:
     """Return what keeps this pod from running, or None."""
     status = mapping(pod.get("status"))
     if _over(pod):
@@ -123,7 +120,7 @@ def _why(pod: dict[str, Any]) -> str | None:
     return None
 
 
-def _not_created(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _not_created(events: Sequence[KubeObject]) -> Iterator[tuple[str, str]]:
     for event in events:
         reason, message = str(event.get("reason", "")), str(event.get("message", ""))
         if event.get("type") == "Warning" and (reason in _FATAL or "forbidden" in message):
@@ -138,7 +135,7 @@ def _created(who: str, why: str, present: set[str]) -> bool:
     return "head" in present and "worker" not in why
 
 
-def _one_line(text: Any) -> str:
+def _one_line(text: object) -> str:
     return " ".join(str(text or "no reason is given").split())[:400]
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
-from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.cluster.manifests import ConfigMapSource, laid_over
 from orchestrator.contracts import layout
 from orchestrator.errors import ConfigError, Problem
@@ -68,7 +67,7 @@ def _cache(storage: str) -> str:
     return str(PurePosixPath(storage) / layout.CACHE)
 
 
-def _show(mount: dict[str, Any], mounts: list[dict[str, Any]], path: str) -> None:
+def _show(mount: KubeObject, mounts: list[KubeObject], path: str) -> None:
     """Mount the part of the volume that its own mount has at `path`."""
     for whole in mounts:
         if whole.get("name") == mount["name"] and not whole.get("subPath"):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from orchestrator.cluster.documents import get
+from orchestrator.cluster.documents import KubeObject, get
 from orchestrator.cluster.pending import role
 
 _PULLED = re.compile(r"in (?P<time>[\d.hmus]+).*?Image size: (?P<bytes>\d+) bytes", re.DOTALL)
@@ -19,7 +18,7 @@ _NODE = {  # by reason: of the cluster's autoscaler, and of Karpenter
 _FRACTION = re.compile(r"(\d)\.\d+s$")
 
 
-def doings(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> list[str]:
+def doings(pods: Sequence[KubeObject], events: Sequence[KubeObject]) -> list[str]:
     """A line for each thing that is done for some of these pods, in the order of the events."""
     roles = {str(get(pod, "metadata", "name")): role(pod) for pod in pods}
     lines: dict[str, None] = {}

@@ -8,11 +8,20 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol
 
 from orchestrator.errors import LaunchError
 
-Connect = Callable[[], Any]  # a new connected socket to the pod
+
+class Endpoint(Protocol):
+    """A connected socket, or what the Kubernetes client has in place of one."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def shutdown(self, how: int, /) -> None: ...
+
+
+Connect = Callable[[], Endpoint]  # a new one to the pod
 _CHUNK = 64 * 1024
 
 
@@ -58,7 +67,7 @@ def forwarded(connect: Connect, port: int, tell: Callable[[str], None]) -> Itera
         server.server_close()
 
 
-def _pump(source: Any, sink: Any) -> None:
+def _pump(source: Endpoint, sink: Endpoint) -> None:
     """Until either side closes; then both are shut, so that the other direction ends too."""
     with contextlib.suppress(OSError):
         while chunk := source.recv(_CHUNK):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
 
 _SUFFIXES = {"n": "1e-9", "u": "1e-6", "m": "1e-3", "": "1", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12"}
 _SUFFIXES |= {"P": "1e15", "E": "1e18"}
@@ -15,7 +14,7 @@ _FACTORS |= {
 _PATTERN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)")
 
 
-def quantity(value: Any) -> Decimal | None:
+def quantity(value: object) -> Decimal | None:
     """Parse a quantity; return None if it is none."""
     parsed = _PATTERN.fullmatch(str(value))
     if parsed is None or isinstance(value, bool):

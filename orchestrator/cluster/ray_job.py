@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 from orchestrator.cluster.naming import QUEUE_LABEL, SWEEP_NAME
 from orchestrator.errors import ExitCode
 
@@ -31,7 +30,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class RayJob:
-    body: dict[str, Any]
+    body: KubeObject
 
     @property
     def name(self) -> str:
@@ -46,7 +45,7 @@ class RayJob:
         return str(get(self.body, "metadata", "resourceVersion") or "")
 
     @property
-    def annotations(self) -> dict[str, Any]:
+    def annotations(self) -> KubeObject:
         return mapping(get(self.body, "metadata", "annotations"))
 
     @property

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import get, items
+from orchestrator.cluster.documents import KubeObject, get, items
 from orchestrator.cluster.resources import PODS
 
 PATIENCE_SECONDS = 30.0  # for a pod that starts, or a server that does not answer
@@ -24,7 +23,7 @@ class Servers:
     starting: tuple[str, ...] = ()
 
 
-def is_ready(pod: dict[str, Any] | None) -> bool:
+def is_ready(pod: KubeObject | None) -> bool:
     """Return whether a pod runs and, if it is probed, is ready."""
     conditions = items(get(pod, "status", "conditions"))
     states = [c.get("status") for c in conditions if c.get("type") == "Ready"]
@@ -67,24 +66,24 @@ class Patience:
         return True
 
 
-def _sorted(pods: Sequence[dict[str, Any]]) -> Servers:
+def _sorted(pods: Sequence[KubeObject]) -> Servers:
     ready = tuple(_name(pod) for pod in pods if is_ready(pod))
     return Servers(ready, tuple(_name(pod) for pod in pods if _starts(pod)))
 
 
-def _starts(pod: dict[str, Any]) -> bool:
+def _starts(pod: KubeObject) -> bool:
     return not is_ready(pod) and not _over(pod)
 
 
-def _over(pod: dict[str, Any] | None) -> bool:
+def _over(pod: KubeObject | None) -> bool:
     ended = get(pod, "status", "phase") in ("Succeeded", "Failed")
     return ended or get(pod, "metadata", "deletionTimestamp") is not None
 
 
-def _lacks_node(pod: dict[str, Any]) -> bool:
+def _lacks_node(pod: KubeObject) -> bool:
     conditions = items(get(pod, "status", "conditions"))
     return any(c.get("type") == "PodScheduled" and c.get("status") == "False" for c in conditions)
 
 
-def _name(pod: dict[str, Any]) -> str:
+def _name(pod: KubeObject) -> str:
     return str(get(pod, "metadata", "name"))

@@ -11,10 +11,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from orchestrator.cluster.capacity import WorkerGroup, groups, node_kinds
-from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, dump, get, mapping, of_kind
 from orchestrator.cluster.manifests import (
     ConfigMapMetadata,
     ConfigMapSource,
@@ -56,8 +55,8 @@ class Rendered:
     """What is applied for one sweep, in this order. The submitter makes the RayJob own the ConfigMap."""
 
     sweep_id: str
-    config_map: dict[str, Any]
-    ray_job: dict[str, Any]
+    config_map: KubeObject
+    ray_job: KubeObject
 
     @property
     def text(self) -> str:
@@ -109,7 +108,7 @@ def _template(documents: Sequence[Document]) -> Document:
     return jobs[0]
 
 
-def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]:
+def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> KubeObject:
     """The sweep's file as the driver in the cluster reads it: overrides applied, paths those of the pods."""
     resolved = dict(sweep.raw)
     storage = str(resolved.get("storage", ""))
@@ -150,7 +149,7 @@ def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
         raise ConfigError([Problem(str(plan.sweep.file), "resources", problem, fix)])
 
 
-def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
+def _capacity(plan: Plan, job: Document) -> list[KubeObject]:
     """Return what the groups may grow to, for the driver: an autoscaled cluster begins empty and reports no
     limit."""
     worker_groups = groups(mapping(get(job.spec, "rayClusterSpec")))
@@ -181,7 +180,7 @@ def _too_large(size: Resources, worker_groups: Sequence[WorkerGroup], job: Docum
 
 
 def _config_map(
-    resolved: dict[str, Any], sweep: ResolvedSweep, identity: str, namespace: str
+    resolved: KubeObject, sweep: ResolvedSweep, identity: str, namespace: str
 ) -> tuple[SweepConfigMap, ConfigMapSource]:
     data, paths = {FILE: dump(resolved)}, {FILE: FILE}
     if (lock := lock_path(sweep.file)).is_file():

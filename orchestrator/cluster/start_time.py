@@ -6,9 +6,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from orchestrator.cluster.documents import get
+from orchestrator.cluster.documents import KubeObject, get
 
 _ASSUMED_SECONDS = 180.0  # a node of a cloud, and an image of some gigabytes
 _SPREAD = 2.0  # an assumed time may be so many times shorter or longer
@@ -35,7 +34,7 @@ class StartTime:
 ASSUMED = StartTime(_ASSUMED_SECONDS, _ASSUMED_SECONDS / _SPREAD, _ASSUMED_SECONDS * _SPREAD, 0)
 
 
-def start_time(ray_jobs: Iterable[dict[str, Any]]) -> StartTime:
+def start_time(ray_jobs: Iterable[KubeObject]) -> StartTime:
     """Return the time from the submissions of earlier sweeps to the starts of their drivers: a head is a pod
     like others."""
     seen = [seconds for body in ray_jobs if (seconds := _seconds(body)) is not None]
@@ -44,7 +43,7 @@ def start_time(ray_jobs: Iterable[dict[str, Any]]) -> StartTime:
     return StartTime(statistics.median(seen), min(seen), max(seen), len(seen))
 
 
-def _seconds(ray_job: dict[str, Any]) -> float | None:
+def _seconds(ray_job: KubeObject) -> float | None:
     """Return None if its driver has not started, or it was suspended, or started a second cluster."""
     ended = get(ray_job, "status", "rayJobInfo", "startTime")
     if ended is None or get(ray_job, "status", "failed"):

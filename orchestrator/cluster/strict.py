@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
-from typing import Any
 
 from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.checks import switches
 from orchestrator.cluster.checks.pods import NODE_TYPE, Pod, cluster_of, created_pods
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT as DASHBOARD
-from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.cluster.readiness import Patience, Servers, await_servers, is_ready
 from orchestrator.cluster.resources import CLAIMS, CONFIG_MAPS, PODS
 from orchestrator.contracts.credentials import is_secret
@@ -160,7 +159,7 @@ def _root(seen: _Seen) -> Checked:
     return Checked(Risk.ROOT, "no pod may run as root")
 
 
-def _may_be_root(pod: Pod, container: dict[str, Any]) -> bool:
+def _may_be_root(pod: Pod, container: KubeObject) -> bool:
     pod_context, container_context = (
         mapping(pod.spec.get("securityContext")),
         mapping(container.get("securityContext")),
@@ -177,7 +176,7 @@ def _readable(seen: _Seen) -> Checked:
     return Checked(Risk.READABLE, "no pod keeps files on its node")
 
 
-def _volumes(pod: Pod) -> list[dict[str, Any]]:
+def _volumes(pod: Pod) -> list[KubeObject]:
     return items(pod.spec.get("volumes"))
 
 

@@ -30,7 +30,6 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
 
 
 class Exit(IntEnum):
@@ -59,7 +58,7 @@ class Api:
     token: str | None = None
     timeout_seconds: float = 20.0
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, object]:
         """Status and decoded body (text where it is no JSON). Raises OutOfReachError."""
         headers = {"Content-Type": "application/json"}
         if self.token:
@@ -77,7 +76,7 @@ class Api:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_: object) -> None:
         return None
 
 
@@ -85,7 +84,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 _STRAIGHT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
 
-def _body_of(error: urllib.error.HTTPError) -> Any:
+def _body_of(error: urllib.error.HTTPError) -> object:
     try:
         with error:
             return _decoded(error.read())
@@ -93,7 +92,7 @@ def _body_of(error: urllib.error.HTTPError) -> Any:
         raise OutOfReachError(f"{type(broken).__name__}: {broken}") from None
 
 
-def _decoded(content: bytes) -> Any:
+def _decoded(content: bytes) -> object:
     text = content.decode(errors="replace")
     try:
         return json.loads(text)
@@ -180,7 +179,7 @@ class Submitter:
         )
         return Exit.REFUSED
 
-    def _tell_end(self, job: Mapping[str, Any]) -> None:
+    def _tell_end(self, job: Mapping[str, object]) -> None:
         try:
             _, logs = self.api.ask("GET", f"/api/jobs/{self.submission_id}/logs")
         except OutOfReachError:
@@ -207,7 +206,7 @@ def never_retried_where_refused(entrypoint: str, submission_id: str) -> str:
     )
 
 
-def _last_line(answer: Any) -> str:
+def _last_line(answer: object) -> str:
     lines = str(answer).strip().splitlines()
     return lines[-1] if lines else "no reason was given"
 

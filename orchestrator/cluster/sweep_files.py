@@ -10,11 +10,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
 from orchestrator.cluster.render import FILE
@@ -30,10 +29,10 @@ _NOT_KEPT = ("kubectl.kubernetes.io/", RECREATIONS, STOPPED)  # annotations
 class SweepFiles:
     cluster: Cluster
 
-    def of(self, job: RayJob) -> dict[str, Any] | None:
+    def of(self, job: RayJob) -> KubeObject | None:
         return None if job.config_map is None else self.cluster.get(CONFIG_MAPS, job.config_map)
 
-    def every(self, name: str) -> list[dict[str, Any]]:
+    def every(self, name: str) -> list[KubeObject]:
         """Return the ConfigMaps of a sweep, newest first."""
         config_maps = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
         return sorted(
@@ -44,7 +43,7 @@ class SweepFiles:
         """Return whether a user stopped the sweep, by its ConfigMap."""
         return any(STOPPED in _annotations(config_map) for config_map in self.every(name))
 
-    def kept(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def kept(self, name: str) -> tuple[KubeObject, KubeObject] | None:
         """ConfigMap and RayJob of a sweep whose RayJob is gone, as they are to be applied."""
         for config_map in self.every(name):
             kept = _annotations(config_map).get(_KEPT_JOB)
@@ -52,14 +51,14 @@ class SweepFiles:
                 return config_map_to_apply(config_map), json.loads(kept)
         return None
 
-    def kept_jobs(self) -> Iterator[dict[str, Any]]:
+    def kept_jobs(self) -> Iterator[KubeObject]:
         """RayJobs that are kept, of any sweep."""
         for config_map in self.cluster.every(CONFIG_MAPS, labels=SWEEP_LABEL):
             job = _annotations(config_map).get(_KEPT_JOB)
             if job is not None:
                 yield json.loads(job)
 
-    def adopt(self, config_map: dict[str, Any], job: RayJob) -> None:
+    def adopt(self, config_map: KubeObject, job: RayJob) -> None:
         """Hand the files over to a running RayJob whose submitter did not get to it. A ConfigMap that is
         owned already is left unchanged, and so is one that is kept for a later RayJob: this one is just being
         stopped."""
@@ -67,12 +66,12 @@ class SweepFiles:
         if live is None or not (_KEPT_JOB in _annotations(live) or get(live, "metadata", "ownerReferences")):
             self._own(config_map, job, {})
 
-    def hand_over(self, config_map: dict[str, Any], job: RayJob) -> None:
+    def hand_over(self, config_map: KubeObject, job: RayJob) -> None:
         """Hand the files over to a RayJob that was just created: nothing is kept for it or stopped any
         more."""
         self._own(config_map, job, {STOPPED: None, _KEPT_JOB: None})
 
-    def _own(self, config_map: dict[str, Any], job: RayJob, annotations: dict[str, None]) -> None:
+    def _own(self, config_map: KubeObject, job: RayJob, annotations: dict[str, None]) -> None:
         """Make the RayJob own the ConfigMap; apply it again if a clean-up has just deleted it."""
         name = str(config_map["metadata"]["name"])
         owner = {
@@ -133,11 +132,11 @@ class SweepFiles:
                 )
 
 
-def _annotations(body: dict[str, Any]) -> dict[str, Any]:
+def _annotations(body: KubeObject) -> KubeObject:
     return mapping(get(body, "metadata", "annotations"))
 
 
-def job_to_apply(job: RayJob) -> dict[str, Any]:
+def job_to_apply(job: RayJob) -> KubeObject:
     """Return the job without what the cluster and former submissions wrote into it."""
     annotations = {k: v for k, v in job.annotations.items() if not k.startswith(_NOT_KEPT)}
     metadata = mapping(job.body.get("metadata"))
@@ -154,7 +153,7 @@ def job_to_apply(job: RayJob) -> dict[str, Any]:
     }
 
 
-def config_map_to_apply(body: dict[str, Any]) -> dict[str, Any]:
+def config_map_to_apply(body: KubeObject) -> KubeObject:
     metadata = mapping(body.get("metadata"))
     return {
         "apiVersion": "v1",
@@ -165,7 +164,7 @@ def config_map_to_apply(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def config_in(config_map: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+def config_in(config_map: KubeObject | None, name: str) -> KubeObject | None:
     """The sweep's file as it was submitted; None where the ConfigMap is gone. Raises ConfigError."""
     text = get(config_map, "data", FILE)
     if text is None:

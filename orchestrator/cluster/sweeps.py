@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
 
 from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.diff import differences
-from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.documents import KubeObject, get, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob, Step, next_step
 from orchestrator.cluster.render import Rendered
@@ -43,7 +42,7 @@ class Sweeps:
         """Return the command for a sweep whose file is only on this machine."""
         return f"submit its file again: {self.cluster.command('submit', 'CONFIG', '--overlay', 'OVERLAY')}"
 
-    def ray_jobs(self) -> list[dict[str, Any]]:
+    def ray_jobs(self) -> list[KubeObject]:
         """Return the RayJobs of all sweeps. Raises LaunchError if the cluster does not answer, lacks the
         RayJob CRD or rejects the login."""
         return self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)
@@ -156,7 +155,7 @@ class Sweeps:
         )
         raise ConfigError([Problem(where, "", f"there is no sweep {sweep!r}", fix)])
 
-    def objects_of(self, name: str) -> tuple[RayJob, dict[str, Any] | None]:
+    def objects_of(self, name: str) -> tuple[RayJob, KubeObject | None]:
         """The RayJob of a sweep, as it is or as it is kept, and its ConfigMap. Raises LaunchError where the
         cluster keeps neither."""
         job = self.job(name)
@@ -212,7 +211,7 @@ class Sweeps:
                 ]
             )
 
-    def _start(self, config_map: dict[str, Any], ray_job: dict[str, Any]) -> bool:
+    def _start(self, config_map: KubeObject, ray_job: KubeObject) -> bool:
         """Return False if another RayJob has the name: applying ours would change it."""
         self.cluster.apply(config_map)
         try:
@@ -260,6 +259,6 @@ def _called(sweep: str, names: dict[str, str]) -> list[str]:
     return [identity for identity, name in names.items() if sweep in (identity, name)]
 
 
-def _name_by_identity(job: dict[str, Any]) -> dict[str, str]:
+def _name_by_identity(job: KubeObject) -> dict[str, str]:
     identity = str(get(job, "metadata", "name"))
     return {identity: str(mapping(get(job, "metadata", "annotations")).get(SWEEP_NAME, identity))}

@@ -6,9 +6,8 @@ from __future__ import annotations
 import copy
 import shlex
 from pathlib import PurePosixPath
-from typing import Any
 
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 from orchestrator.cluster.manifests import laid_over
 from orchestrator.cluster.naming import LONGEST_JOB_NAME, SWEEP_LABEL, SWEEP_NAME
 from orchestrator.cluster.ray_job import RayJob
@@ -19,7 +18,7 @@ _MOST_SECONDS = 3600
 _KEPT_SECONDS = 60  # its pods, after its end
 
 
-def sync_job(sweep: RayJob, storage: str) -> dict[str, Any]:
+def sync_job(sweep: RayJob, storage: str) -> KubeObject:
     """`storage`: as the pods see it, a path or a URI. The job bears no sweep's label, so that it is taken for
     none; its pods bear its own name."""
     body = copy.deepcopy(job_to_apply(sweep))

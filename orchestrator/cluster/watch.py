@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import get
+from orchestrator.cluster.documents import KubeObject, get
 from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.pending import PendingPods, counts, pending_pods, role
 from orchestrator.cluster.pod_events import doings
@@ -38,7 +37,7 @@ def look(cluster: Cluster, job: RayJob) -> Look:
     return Look(job, counts(pods), tuple(pending), tuple(doings(pods, events)), text)
 
 
-def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
+def _last_words(cluster: Cluster, pods: list[KubeObject]) -> str:
     """Return the last line of the newest submitter's log, or none if there is no log to read."""
     submitters = [pod for pod in pods if role(pod) == "submitter"]
     newest = max(submitters, key=_created, default=None)
@@ -84,15 +83,15 @@ def _submitter_logs(cluster: Cluster, job: RayJob) -> Iterator[str]:
         yield cluster.log(str(get(pod, "metadata", "name")), _LAST_LINES)
 
 
-def _created(body: dict[str, Any]) -> str:
+def _created(body: KubeObject) -> str:
     return str(get(body, "metadata", "creationTimestamp") or "")
 
 
-def _going(body: dict[str, Any]) -> bool:
+def _going(body: KubeObject) -> bool:
     return get(body, "metadata", "deletionTimestamp") is not None
 
 
-def _is_about(event: dict[str, Any], job: RayJob) -> bool:
+def _is_about(event: KubeObject, job: RayJob) -> bool:
     """Return whether an event is about the RayJob itself, its present cluster or the Job that makes its
     submitter; KubeRay begins the names of all of them with the RayJob's. Events of an earlier cluster are
     past."""
@@ -105,7 +104,7 @@ def _is_about(event: dict[str, Any], job: RayJob) -> bool:
     return kind == "Job" and about == job.name and _since(event, job)
 
 
-def _since(event: dict[str, Any], job: RayJob) -> bool:
+def _since(event: KubeObject, job: RayJob) -> bool:
     """Both times are RFC 3339 in UTC, so they compare as texts."""
     when = get(event, "lastTimestamp") or get(event, "eventTime") or ""
     return str(when) >= str(get(job.body, "metadata", "creationTimestamp") or "")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import Document, get, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, get, mapping, of_kind
 from orchestrator.cluster.pending import pending_pods
 from orchestrator.cluster.resources import DEPLOYMENTS, PODS, STATEFUL_SETS
 
@@ -46,12 +45,12 @@ def ready_and_not(cluster: Cluster, documents: Sequence[Document]) -> tuple[list
     return ready, [NotReady(tuple(names), *cause) for cause, names in causes.items()]
 
 
-def _count(live: dict[str, Any], part: str, default: int) -> int:
+def _count(live: KubeObject, part: str, default: int) -> int:
     count = get(live, part, "replicas" if part == "spec" else "readyReplicas")
     return default if count is None else int(count)
 
 
-def _causes(cluster: Cluster, live: dict[str, Any]) -> list[tuple[str, str]]:
+def _causes(cluster: Cluster, live: KubeObject) -> list[tuple[str, str]]:
     labels = mapping(get(live, "spec", "selector", "matchLabels"))
     pods = cluster.every(PODS, labels=",".join(f"{key}={value}" for key, value in labels.items()))
     return [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from orchestrator.cli.paths import mirror_of
 from orchestrator.contracts import layout
@@ -24,7 +23,7 @@ class RemoteRecords:
         sweep: str,
         written_to: str,
         here: str | None,
-        options: Mapping[str, Any],
+        options: Mapping[str, object],
         say: Callable[[str], None],
     ) -> None:
         self._sweep, self._written_to, self._say = sweep, written_to, say

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.cli.cluster.submit import SubmitView
-from orchestrator.cluster.documents import get
+from orchestrator.cluster.documents import KubeObject, get
 from orchestrator.cluster.follow import await_news
 from orchestrator.cluster.ray_job import RayJob, Step, next_step
 from orchestrator.cluster.resources import RAY_JOBS
@@ -41,7 +39,7 @@ def sync_in_cluster(sweeps: Sweeps, name: str) -> None:
         cluster.delete(RAY_JOBS, created.name, created.uid)
 
 
-def _next_job(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
+def _next_job(sweeps: Sweeps, body: KubeObject) -> KubeObject:
     """One that has ended makes way; two at once would wait for each other's lock."""
     name = str(get(body, "metadata", "name"))
     before = sweeps.job(name)

@@ -6,7 +6,6 @@ import base64
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 
@@ -16,7 +15,7 @@ from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
 from orchestrator.cli.paths import ledger_of
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT, token
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import KubeObject, get, items, mapping
 from orchestrator.cluster.kubeconfig import known_context
 from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.port_forward import Connect, forwarded
@@ -151,15 +150,15 @@ def _behind(cluster: Cluster, service: str) -> tuple[str, int]:
     return str(get(pods[0], "metadata", "name")), _port(pods[0], target)
 
 
-def _port(pod: dict[str, Any], target: Any) -> int:
+def _port(pod: KubeObject, target: object) -> int:
     """A service may name the port instead of numbering it."""
     named = {
         port.get("name"): port.get("containerPort")
         for container in items(get(pod, "spec", "containers"))
         for port in items(container.get("ports"))
     }
-    return int(named.get(target) or target)
+    return int(str(named.get(target) or target))
 
 
-def _plain(secret: dict[str, Any], key: str) -> str:
+def _plain(secret: KubeObject, key: str) -> str:
     return base64.b64decode(str(get(secret, "data", key) or "")).decode()

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 from orchestrator.cluster.checks.pods import Pod, cluster_of
-from orchestrator.cluster.documents import Document, items
+from orchestrator.cluster.documents import Document, KubeObject, items
 from orchestrator.cluster.naming import DATA_DIR, STORAGE
 from orchestrator.contracts import layout
 from orchestrator.errors import Problem
@@ -24,7 +23,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
             yield from _places(pod)
 
 
-def _workers(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
+def _workers(document: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
     groups, where = items(cluster.get("workerGroupSpecs")), f"{key}.workerGroupSpecs"
     field = "maxReplicas" if cluster.get("enableInTreeAutoscaling") else "replicas"
     if not groups:
@@ -62,7 +61,7 @@ def _places(pod: Pod) -> Iterator[Problem]:
 
 
 def _weights(
-    pod: Pod, key: str, mounts: Sequence[dict[str, Any]], storage_mount: dict[str, Any], cache: str
+    pod: Pod, key: str, mounts: Sequence[KubeObject], storage_mount: KubeObject, cache: str
 ) -> Iterator[Problem]:
     """`storage_mount` is the mount of the storage, writable. The head stages into it; the workers see the
     weights by a second mount of the same volume."""
@@ -81,7 +80,7 @@ def _weights(
         )
 
 
-def _holding(mounts: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:
+def _holding(mounts: Sequence[KubeObject], path: str) -> KubeObject | None:
     """Return the innermost mount that contains the path."""
     above = [m for m in mounts if PurePosixPath(path).is_relative_to(m["mountPath"])]
     return max(above, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.checks.admission import GPU_QUOTA
 from orchestrator.cluster.checks.pods import Pod, cluster_of
-from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping, of_kind
 from orchestrator.cluster.quantities import quantity
 from orchestrator.errors import Problem
 
@@ -52,7 +51,7 @@ def _submission(job: Document) -> Iterator[Problem]:
         yield job.problem_at("spec.preRunningDeadlineSeconds", problem, "write 1800, say")
 
 
-def _cluster(job: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
+def _cluster(job: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
     if get(cluster, "authOptions", "mode") != "token":
         problem = "anybody who reaches the head can run code on it"
         yield job.problem_at(f"{key}.authOptions.mode", problem, "write token")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from orchestrator.cluster.checks.numbers import number as _number
 from orchestrator.cluster.checks.pods import cluster_of
-from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.errors import Problem
 
 _V2 = "RAY_enable_autoscaler_v2"
@@ -33,13 +32,13 @@ def check(documents: Sequence[Document]) -> Iterator[Problem]:
         yield from _token(document, cluster, key)
 
 
-def _groups(cluster: dict[str, Any], key: str) -> Iterator[tuple[dict[str, Any], str]]:
+def _groups(cluster: KubeObject, key: str) -> Iterator[tuple[KubeObject, str]]:
     yield mapping(cluster.get("headGroupSpec")), f"{key}.headGroupSpec"
     for number, group in enumerate(items(cluster.get("workerGroupSpecs"))):
         yield group, f"{key}.workerGroupSpecs.{number}"
 
 
-def _group(document: Document, group: dict[str, Any], key: str) -> Iterator[Problem]:
+def _group(document: Document, group: KubeObject, key: str) -> Iterator[Problem]:
     params = mapping(group.get("rayStartParams"))
     if not items(get(group, "template", "spec", "containers")):
         fix = "the Ray container comes first"
@@ -57,8 +56,8 @@ def _group(document: Document, group: dict[str, Any], key: str) -> Iterator[Prob
             yield document.problem_at(f"{key}.labels.{name}", f"{value!r} is no label of Kubernetes", fix)
 
 
-def _replicas(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
-    names: set[Any] = set()
+def _replicas(document: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
+    names: set[object] = set()
     for number, group in enumerate(items(cluster.get("workerGroupSpecs"))):
         path, name = f"{key}.workerGroupSpecs.{number}", group.get("groupName")
         least, most = _number(group.get("minReplicas") or 0), _number(group.get("maxReplicas", 0))
@@ -78,7 +77,7 @@ def _replicas(document: Document, cluster: dict[str, Any], key: str) -> Iterator
             )
 
 
-def _autoscaling(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
+def _autoscaling(document: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
     autoscaled = bool(cluster.get("enableInTreeAutoscaling"))
     by_env = _head_env(cluster).get(_V2)
     version = get(cluster, "autoscalerOptions", "version")
@@ -101,12 +100,12 @@ def _autoscaling(document: Document, cluster: dict[str, Any], key: str) -> Itera
                 yield document.problem_at(where, f"{policy!r} with autoscaler v2", "write Never")
 
 
-def _head_env(cluster: dict[str, Any]) -> dict[Any, Any]:
+def _head_env(cluster: KubeObject) -> dict[object, object]:
     containers = items(get(cluster, "headGroupSpec", "template", "spec", "containers"))[:1]
     return {env.get("name"): env.get("value", "") for c in containers for env in items(c.get("env"))}
 
 
-def _fault_tolerance(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
+def _fault_tolerance(document: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
     env, options = _head_env(cluster), cluster.get("gcsFaultToleranceOptions")
     annotation = document.annotations.get(_FT)
     params = mapping(get(cluster, "headGroupSpec", "rayStartParams"))
@@ -130,7 +129,7 @@ def _fault_tolerance(document: Document, cluster: dict[str, Any], key: str) -> I
         yield document.problem_at(env_key, "a Redis user name outside gcsFaultToleranceOptions", fix)
 
 
-def _token(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
+def _token(document: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
     if get(cluster, "authOptions", "mode") != "token":
         return
     version = str(cluster.get("rayVersion") or "")

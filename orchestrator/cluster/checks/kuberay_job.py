@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from orchestrator.cluster.checks import kuberay_cluster
 from orchestrator.cluster.checks.numbers import number as _number
-from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME
 from orchestrator.config.yaml_sources import parse
 from orchestrator.errors import Problem, did_you_mean
@@ -133,8 +132,8 @@ def _deletion(document: Document) -> Iterator[Problem]:
     yield from _rules(document, f"{key}.deletionRules", rules)
 
 
-def _rules(document: Document, key: str, rules: list[dict[str, Any]]) -> Iterator[Problem]:
-    seen: dict[Any, dict[Any, int]] = {}
+def _rules(document: Document, key: str, rules: list[KubeObject]) -> Iterator[Problem]:
+    seen: dict[object, dict[object, int]] = {}
     for number, rule in enumerate(rules):
         condition, policy, path = mapping(rule.get("condition")), rule.get("policy"), f"{key}.{number}"
         seconds = _number(condition.get("ttlSeconds") or 0)
@@ -154,7 +153,7 @@ def _rules(document: Document, key: str, rules: list[dict[str, Any]]) -> Iterato
                 yield document.problem_at(key, problem, "give it the larger ttlSeconds")
 
 
-def _policy(document: Document, key: str, policy: Any) -> Iterator[Problem]:
+def _policy(document: Document, key: str, policy: object) -> Iterator[Problem]:
     if document.spec.get("clusterSelector") and policy in ("DeleteCluster", "DeleteWorkers"):
         yield document.problem_at(key, f"{policy} on a selected cluster", "use DeleteSelf or DeleteNone")
     if policy == "DeleteWorkers" and get(document.spec, "rayClusterSpec", "enableInTreeAutoscaling"):

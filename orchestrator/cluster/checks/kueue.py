@@ -6,9 +6,8 @@ By Kueue's page on RayJobs (kueue.sigs.k8s.io/docs/tasks/run/rayjobs): whole clu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping, of_kind
 from orchestrator.cluster.naming import QUEUE, QUEUE_LABEL
 from orchestrator.cluster.quantities import quantity
 from orchestrator.errors import Problem, did_you_mean
@@ -57,7 +56,7 @@ def _job(job: Document, queue: str, documents: Sequence[Document]) -> Iterator[P
 
 
 def _quota(
-    job: Document, groups: Sequence[dict[str, Any]], queue: str, documents: Sequence[Document]
+    job: Document, groups: Sequence[KubeObject], queue: str, documents: Sequence[Document]
 ) -> Iterator[Problem]:
     """A sweep that asks for more GPUs than the queue has waits for ever."""
     asked = sum(

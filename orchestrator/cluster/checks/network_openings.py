@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from orchestrator.cluster.checks import traffic
 from orchestrator.cluster.checks.network_peers import METADATA, Block, Peer, Ports, peers_of, ports_of
 from orchestrator.cluster.checks.network_policies import Network, Place
-from orchestrator.cluster.documents import Document, items
+from orchestrator.cluster.documents import Document, KubeObject, items
 from orchestrator.errors import Problem
 
 _FIELDS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
@@ -38,7 +37,7 @@ def check(network: Network, places: Sequence[Place], job: Document) -> Iterator[
 
 
 def _beyond_the_table(
-    policy: Document, direction: str, rule: dict[str, Any], mine: Sequence[Place], ours: str
+    policy: Document, direction: str, rule: KubeObject, mine: Sequence[Place], ours: str
 ) -> Iterator[str]:
     allows = policy.annotations.get(traffic.ALLOWS)
     beyond: dict[tuple[Peer, Ports], list[str]] = {}

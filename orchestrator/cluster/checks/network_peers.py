@@ -6,9 +6,8 @@ import ipaddress
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.cluster.documents import items, mapping
+from orchestrator.cluster.documents import KubeObject, items, mapping
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 LAST_PORT = 65535
@@ -80,13 +79,13 @@ def _overlap(one: Net, other: Net) -> bool:
     return one.version == other.version and one.overlaps(other)
 
 
-def peers_of(rule: dict[str, Any], field: str, namespace: str) -> list[Peer]:
+def peers_of(rule: KubeObject, field: str, namespace: str) -> list[Peer]:
     """Return the peers in `field` ("to" or "from"); none means all."""
     ends = items(rule.get(field))
     return [peer for end in ends for peer in _peers(end, namespace)] if ends else [EVERYBODY]
 
 
-def _peers(end: dict[str, Any], namespace: str) -> Iterator[Peer]:
+def _peers(end: KubeObject, namespace: str) -> Iterator[Peer]:
     if "ipBlock" in end:
         block = mapping(end["ipBlock"])
         cidrs = [str(block.get("cidr")), *map(str, block.get("except") or ())]
@@ -103,7 +102,7 @@ def _peers(end: dict[str, Any], namespace: str) -> Iterator[Peer]:
         yield Selected(where, tuple(sorted(labels.items())))
 
 
-def _demanded(selector: Any) -> list[dict[str, str]]:
+def _demanded(selector: object) -> list[dict[str, str]]:
     """The labels that what it selects must have, an alternative each. Other demands only narrow it."""
     selector = mapping(selector)
     alternatives = [dict(mapping(selector.get("matchLabels")))]
@@ -114,14 +113,14 @@ def _demanded(selector: Any) -> list[dict[str, str]]:
     return alternatives
 
 
-def ports_of(rule: dict[str, Any], named: Mapping[str, int] | None) -> list[Ports]:
+def ports_of(rule: KubeObject, named: Mapping[str, int] | None) -> list[Ports]:
     """`named`: the ports of the pod that is reached; None where that pod is not known, and a name may mean
     any."""
     listed = items(rule.get("ports"))
     return [ports for port in listed for ports in _ports(port, named)] if listed else [ALL_PORTS]
 
 
-def _ports(port: dict[str, Any], named: Mapping[str, int] | None) -> Iterator[Ports]:
+def _ports(port: KubeObject, named: Mapping[str, int] | None) -> Iterator[Ports]:
     number, protocol = port.get("port"), str(port.get("protocol", "TCP"))
     if isinstance(number, int):
         yield Ports(protocol, number, int(port.get("endPort", number)))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from orchestrator.cluster.documents import Document, items, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, items, mapping, of_kind
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,12 @@ class Network:
         same = policy.namespace == pod.namespace
         return direction in types and same and matches(policy.spec.get("podSelector"), pod.labels)
 
-    def _lets(self, rule: dict[str, Any], peers: str, edge: Edge, peer: Place, policy: Document) -> bool:
+    def _lets(self, rule: KubeObject, peers: str, edge: Edge, peer: Place, policy: Document) -> bool:
         ports, ends = items(rule.get("ports")), items(rule.get(peers))
         through = not ports or any(_port(port, edge) for port in ports)
         return through and (not ends or any(self._is(end, peer, policy) for end in ends))
 
-    def _is(self, end: dict[str, Any], peer: Place, policy: Document) -> bool:
+    def _is(self, end: KubeObject, peer: Place, policy: Document) -> bool:
         if "ipBlock" in end:
             return bool(peer.address) and _in_block(mapping(end["ipBlock"]), peer.address)
         if peer.address:
@@ -94,14 +93,14 @@ class Network:
         return matches(end.get("podSelector"), peer.labels)
 
 
-def matches(selector: Any, labels: dict[str, str]) -> bool:
+def matches(selector: object, labels: dict[str, str]) -> bool:
     selector = mapping(selector)
     if not mapping(selector.get("matchLabels")).items() <= labels.items():
         return False
     return all(_expression(expression, labels) for expression in items(selector.get("matchExpressions")))
 
 
-def _expression(expression: dict[str, Any], labels: dict[str, str]) -> bool:
+def _expression(expression: KubeObject, labels: dict[str, str]) -> bool:
     value, values = labels.get(str(expression.get("key"))), expression.get("values") or []
     operator = expression.get("operator")
     if operator == "Exists":
@@ -111,10 +110,10 @@ def _expression(expression: dict[str, Any], labels: dict[str, str]) -> bool:
     return (value in values) if operator == "In" else value not in values
 
 
-def _port(port: dict[str, Any], edge: Edge) -> bool:
+def _port(port: KubeObject, edge: Edge) -> bool:
     if port.get("protocol", "TCP") != edge.protocol:
         return False
-    number = port.get("port")
+    number: int | str | None = port.get("port")
     if number is None:
         return True
     if isinstance(number, str):
@@ -122,7 +121,7 @@ def _port(port: dict[str, Any], edge: Edge) -> bool:
     return bool(number <= edge.port <= port.get("endPort", number))
 
 
-def _in_block(block: dict[str, Any], address: str) -> bool:
+def _in_block(block: KubeObject, address: str) -> bool:
     try:
         where = ipaddress.ip_address(address)
         inside = where in ipaddress.ip_network(block.get("cidr", ""), strict=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
 
-
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """Return 0 for what is no number: the schema reports that."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -8,10 +8,9 @@ come.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from orchestrator.cluster.checks.pods import Container, Pod
-from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping, of_kind
 from orchestrator.errors import Problem
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -68,7 +67,7 @@ def _pod(pod: Pod) -> Iterator[Problem]:
         yield pod.problem_at(f"securityContext.{field}", problem, expected)
 
 
-def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+def _confinement(context: KubeObject) -> Iterator[tuple[str, object, str]]:
     """Field, value and fix of what lifts AppArmor or SELinux, of a pod or a container."""
     profile = get(context, "appArmorProfile", "type")
     if profile not in _APP_ARMOR:
@@ -88,7 +87,7 @@ def _container(pod: Pod, container: Container) -> Iterator[Problem]:
     by = ", which KubeRay adds," if container.made_by_kuberay else ""
     subject = f"container {container.name}{by} of {pod.role}"
 
-    def problem_at(field: str, got: Any, fix: str) -> Problem:
+    def problem_at(field: str, got: object, fix: str) -> Problem:
         return pod.problem_at(f"{key}.{field}", f"{subject}: {got!r} breaks Pod Security restricted", fix)
 
     if own.get("allowPrivilegeEscalation") is not False:

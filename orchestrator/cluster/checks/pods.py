@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.errors import Problem
 
 IS_RAY_NODE, NODE_TYPE = "ray.io/is-ray-node", "ray.io/node-type"
@@ -21,7 +20,7 @@ IS_RAY_NODE, NODE_TYPE = "ray.io/is-ray-node", "ray.io/node-type"
 @dataclass(frozen=True)
 class Container:
     key: str  # dotted path of what it is made from
-    body: dict[str, Any]
+    body: KubeObject
     name: str
     made_by_kuberay: bool = False
 
@@ -31,7 +30,7 @@ class Pod:
     document: Document
     role: str  # "head", "worker l4", "submitter", else the name of the workload
     key: str  # dotted path of its spec
-    spec: dict[str, Any]
+    spec: KubeObject
     labels: dict[str, str]
     containers: tuple[Container, ...]
 
@@ -49,7 +48,7 @@ class Pod:
         return self.document.problem_at(full_key, problem, fix)
 
 
-def cluster_of(document: Document) -> tuple[dict[str, Any], str] | None:
+def cluster_of(document: Document) -> tuple[KubeObject, str] | None:
     """Return the Ray cluster in a document, and its dotted path."""
     if document.kind == "RayCluster":
         return document.spec, "spec"
@@ -82,7 +81,7 @@ def _pod(
     document: Document,
     role: str,
     key: str,
-    template: dict[str, Any],
+    template: KubeObject,
     labels: dict[str, str] | None = None,
     added: Sequence[Container] = (),
 ) -> Pod:
@@ -96,7 +95,7 @@ def _pod(
     return Pod(document, role, path, spec, pod_labels | (labels or {}), (*own, *added))
 
 
-def _ray_pods(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Pod]:
+def _ray_pods(document: Document, cluster: KubeObject, key: str) -> Iterator[Pod]:
     head = mapping(cluster.get("headGroupSpec"))
     added = []
     if cluster.get("enableInTreeAutoscaling"):

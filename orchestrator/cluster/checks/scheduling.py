@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.cluster.checks.pods import cluster_of
-from orchestrator.cluster.documents import Document, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, of_kind
 from orchestrator.errors import Problem
 
 
@@ -47,20 +47,20 @@ def check(documents: Sequence[Document]) -> Iterator[Problem]:
             yield job.problem_at(key, problem, "give each group replicas, CPU and memory limits as numbers")
 
 
-def node_types(job: Document) -> dict[str, Any]:
+def node_types(job: Document) -> KubeObject:
     """Ray's view of the groups: resources, labels, limits and priority, by name."""
     ray_cluster = cluster_of(job)
     if ray_cluster is None:
         raise ValueError(f"{job.kind}/{job.name} holds no Ray cluster")
-    types: dict[str, Any] = _autoscaling_config(job, ray_cluster[0])["available_node_types"]
+    types: KubeObject = _autoscaling_config(job, ray_cluster[0])["available_node_types"]
     return types
 
 
-def _autoscaling_config(job: Document, cluster: dict[str, Any]) -> dict[str, Any]:
+def _autoscaling_config(job: Document, cluster: KubeObject) -> KubeObject:
     from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 
     metadata = {"name": job.name, "namespace": job.namespace or "default"}
-    config: dict[str, Any] = _derive_autoscaling_config_from_ray_cr({"metadata": metadata, "spec": cluster})
+    config: KubeObject = _derive_autoscaling_config_from_ray_cr({"metadata": metadata, "spec": cluster})
     return config
 
 

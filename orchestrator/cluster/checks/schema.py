@@ -11,10 +11,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING
 
-from orchestrator.cluster.documents import Document
+from orchestrator.cluster.documents import Document, KubeObject, mapping
 from orchestrator.errors import LaunchError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 # Fields of `spec`, or of the object where it has none.
 _THIRD_PARTIES: dict[tuple[str, str], set[str]] = {
@@ -77,14 +80,14 @@ def built_in_kinds_are_known() -> bool:
 
 
 @cache
-def ray_schemas() -> dict[str, Any]:
+def ray_schemas() -> KubeObject:
     text = resources.files(__package__).joinpath("ray.io_v1.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
+    loaded: KubeObject = json.loads(text)
     return loaded
 
 
 @cache
-def _ray_validator(kind: str) -> Any:
+def _ray_validator(kind: str) -> Validator:
     from jsonschema import Draft202012Validator
 
     schemas = ray_schemas()
@@ -103,7 +106,7 @@ def _built_in(document: Document) -> Iterator[Problem]:
 
 
 @cache
-def _built_in_validator(api_version: str, kind: str) -> Any:
+def _built_in_validator(api_version: str, kind: str) -> Validator | None:
     """Return the schema of a kind, or None if there is none."""
     from jsonschema import Draft202012Validator
     from kubernetes_validate import utils
@@ -121,18 +124,19 @@ def _built_in_validator(api_version: str, kind: str) -> Any:
 
 
 @cache
-def _shared_definitions(folder: str) -> Any:
+def _shared_definitions(folder: str) -> KubeObject:
     from kubernetes_validate import utils
 
-    return utils.schema_contents(f"{folder}/_definitions.json", utils.latest_version())
+    shared: KubeObject = utils.schema_contents(f"{folder}/_definitions.json", utils.latest_version())
+    return shared
 
 
-def _errors(document: Document, validator: Any) -> Iterator[Problem]:
+def _errors(document: Document, validator: Validator) -> Iterator[Problem]:
     for error in validator.iter_errors(document.body):
-        path = ".".join(str(part) for part in error.absolute_path)
+        path, schema = ".".join(str(part) for part in error.absolute_path), mapping(error.schema)
         if error.validator == "additionalProperties":
-            allowed = error.schema.get("properties", {})
-            for name in sorted(set(map(str, error.instance)) - set(allowed)):
+            allowed = list(mapping(schema.get("properties")))
+            for name in sorted(set(map(str, mapping(error.instance))) - set(allowed)):
                 where = f"{path}.{name}" if path else name
                 yield document.problem_at(where, "unknown field", did_you_mean(name, allowed))
         elif error.validator == "required":
@@ -140,16 +144,16 @@ def _errors(document: Document, validator: Any) -> Iterator[Problem]:
             where = f"{path}.{missing}" if path else missing
             yield document.problem_at(where, "is missing", "give it a value")
         elif error.validator == "enum":
-            allowed = [str(value) for value in error.validator_value]
+            allowed = [str(value) for value in schema["enum"]]
             got = str(error.instance)
             yield document.problem_at(path, f"{got!r} is not allowed", did_you_mean(got, allowed))
         else:
-            expected = error.schema.get("type", error.validator_value)
+            expected = schema.get("type", error.validator_value)
             fix = f"give {expected if isinstance(expected, str) else 'what the schema of its kind asks for'}"
             yield document.problem_at(path, f"{_shown(error.instance)} does not fit", fix)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
-from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping, of_kind
 from orchestrator.cluster.naming import SWEEP_NAME
 from orchestrator.errors import Problem
 
@@ -27,7 +26,7 @@ def check(documents: Sequence[Document]) -> Iterator[Problem]:
         yield from _file(job)
 
 
-def _submitter(job: Document, container: dict[str, Any]) -> Iterator[Problem]:
+def _submitter(job: Document, container: KubeObject) -> Iterator[Problem]:
     command, args, entrypoint = (container.get("command"), container.get("args"), job.spec.get("entrypoint"))
     if not command:
         problem = "KubeRay's own submitter ends when its log stream breaks"
