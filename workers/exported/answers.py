@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +44,11 @@ class Answerer:
         first = self.use.labels[0]
         encoded = self._encoded([Text(g.text, g.second_text, first, str(g.number)) for g in given])
         records = []
-        for logits, was_cut in zip(self._logits(encoded), encoded.were_cut, strict=True):
-            shares = logits.softmax(-1).tolist()
+        for shares, was_cut in zip(self._read(encoded, _shares), encoded.were_cut, strict=True):
             records.append(
                 {
-                    "label": self.use.labels[int(logits.argmax())],
-                    "probabilities": dict(zip(self.use.labels, map(_rounded, shares), strict=True)),
+                    "label": self.use.labels[int(shares.argmax())],
+                    "probabilities": dict(zip(self.use.labels, map(_rounded, shares.tolist()), strict=True)),
                     "cut": was_cut,
                 }
             )
@@ -57,7 +56,7 @@ class Answerer:
 
     def _numbers(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         encoded = self._encoded([RegressionText(g.text, g.second_text, "", str(g.number)) for g in given])
-        values = predicted_values(encoded, [logits.numpy() for logits in self._logits(encoded)]).tolist()
+        values = predicted_values(encoded, [value.numpy() for value in self._read(encoded)]).tolist()
         return [
             {"value": _rounded(value), "cut": was_cut}
             for value, was_cut in zip(values, encoded.were_cut, strict=True)
@@ -67,7 +66,7 @@ class Answerer:
         assert self.use.threshold is not None
         encoded = self._encoded([MultilabelText(g.text, g.second_text, "", str(g.number)) for g in given])
         records = []
-        for logits, was_cut in zip(self._logits(encoded), encoded.were_cut, strict=True):
+        for logits, was_cut in zip(self._read(encoded), encoded.were_cut, strict=True):
             shares = dict(zip(self.use.labels, probabilities(logits.numpy()).tolist(), strict=True))
             records.append(
                 {
@@ -84,23 +83,26 @@ class Answerer:
         if not parts:
             return records
         encoded = self._encoded([self._tokens(given[place].text, words) for place, words in parts])
-        for (place, words), firsts, logits in zip(parts, encoded.places, self._logits(encoded), strict=True):
-            records[place]["entities"] += _spans(words, firsts, logits.softmax(-1), self.use.labels)
+        read = self._read(encoded, _shares)
+        for (place, words), firsts, shares in zip(parts, encoded.places, read, strict=True):
+            records[place]["entities"] += _spans(words, firsts, shares.tolist(), self.use.labels)
         return records
 
-    def _parts(self, text: str) -> Iterator[list[Span]]:
-        """Yield the words of each sentence; a sentence that is too long in parts that fit."""
-        for sentence in sentence_spans(text):
-            waiting = [word_spans(text, sentence)]
-            while waiting:
-                words = waiting.pop()
-                if not words:
-                    continue
-                if len(words) > 1 and self._encoded([self._tokens(text, words)]).truncated:
-                    middle = len(words) // 2
-                    waiting += [words[middle:], words[:middle]]
-                else:
-                    yield words
+    def _parts(self, text: str) -> list[list[Span]]:
+        """Return the words of each sentence; a sentence that is too long in parts that fit."""
+        sentences = [word_spans(text, sentence) for sentence in sentence_spans(text)]
+        return self._fitting(text, [words for words in sentences if words])
+
+    def _fitting(self, text: str, parts: Sequence[list[Span]]) -> list[list[Span]]:
+        if not parts:
+            return []
+        fitting: list[list[Span]] = []
+        encoded = self._encoded([self._tokens(text, words) for words in parts])
+        for words, was_cut in zip(parts, encoded.were_cut, strict=True):
+            middle = len(words) // 2
+            halves = [words[:middle], words[middle:]]
+            fitting += self._fitting(text, halves) if was_cut and middle else [words]
+        return fitting
 
     def _tokens(self, text: str, words: Sequence[Span]) -> Tokens:
         """Return the words with some tag, which no answer depends on."""
@@ -111,29 +113,36 @@ class Answerer:
         use = self.use
         return encode(use.kind, examples, use.labels, self.tokenizer, use.max_length, scale=use.target_scale)
 
-    def _logits(self, encoded: Encoded) -> list[Tensor]:
-        """Return the logits on the CPU, in the order of the examples."""
+    def _read(self, encoded: Encoded, of: Callable[[Tensor], Tensor] = Tensor.float) -> list[Tensor]:
+        """Return what is `of` the logits on the CPU, in the order of the examples. `of` takes the logits of
+        a batch: a call for each text would take longer than the model."""
         flat = FlatSplit(encoded, self.tokenizer.pad_token_id, self.device)
-        logits: list[Any] = [None] * len(encoded)
+        answers: list[Any] = [None] * len(encoded)
         self.model.eval()
         with torch.inference_mode():
             for rows in flat.rows(by_length(flat.lengths, self.use.batch_size)):
                 batch = flat.batch(rows)
                 with padding_known(batch.padded, batch.labels.device):
-                    answered = self.model(**batch.inputs).logits.float().cpu()
+                    answered = of(self.model(**batch.inputs).logits.float().cpu())
                 for place, row in zip(rows.places, answered, strict=True):
-                    logits[place] = row
-        return logits
+                    answers[place] = row
+        return answers
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """Return the probabilities of the labels: [..., labels]."""
+    return logits.softmax(-1)
 
 
 def _spans(
-    words: Sequence[Span], firsts: Sequence[int | None], shares: Tensor, labels: Sequence[str]
+    words: Sequence[Span], firsts: Sequence[int | None], shares: list[list[float]], labels: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the entities of words; a word that was cut, without a first piece, is outside of all."""
-    bests = [None if first is None else int(shares[first].argmax()) for first in firsts]
+    """Return the entities of words; a word that was cut, without a first piece, is outside of all. `shares`:
+    [pieces, labels]."""
+    bests = [None if first is None else shares[first].index(max(shares[first])) for first in firsts]
     tags = [_OUTSIDE if best is None else labels[best] for best in bests]
     probabilities = [
-        1.0 if first is None or best is None else _rounded(float(shares[first][best]))
+        1.0 if first is None or best is None else _rounded(shares[first][best])
         for first, best in zip(firsts, bests, strict=True)
     ]
     return joined(words, tags, probabilities)

@@ -164,6 +164,7 @@ def _encode_words(
     _check_known({tag for example in examples for tag in example.tags}, ids)
     texts = [" ".join(example.tokens) for example in examples]
     batch = tokenizer(texts, truncation=True, max_length=max_length)
+    were_cut = _were_cut(batch, len(examples))
     labels: list[list[int]] = []
     places: list[list[int | None]] = []
     mentions_cut = 0
@@ -187,7 +188,8 @@ def _encode_words(
         input_ids=batch["input_ids"],
         labels=labels,
         token_type_ids=batch.get("token_type_ids"),
-        truncated=sum(_were_cut(batch, len(examples))),
+        truncated=sum(were_cut),
+        were_cut=were_cut,
         mentions_cut=mentions_cut,
         tags=[list(example.tags) for example in examples],
         places=places,
