@@ -28,7 +28,7 @@ from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers.export import export_model
 from workers.exported.folder import Written, write
 from workers.exported.predict import predict
-from workers.models.backbones import load_tokenizer
+from workers.models.tokenizers import load_tokenizer
 
 MAX_LENGTH = 24
 # Runs the snippet of each folder that it is given, with the modules of Frontier out of reach.

@@ -19,8 +19,10 @@ from orchestrator.contracts.requests import InspectBackbone, InspectTask
 from orchestrator.contracts.sameness import visible
 from orchestrator.contracts.token_counts import CountTokens
 from orchestrator.errors import DataError, FrontierError, WeightsError
+from workers.hidden import hidden
 from workers.runtime.answers import answer_request
 from workers.runtime.core_dumps import forbid_core_dumps
+from workers.runtime.warm_imports import economical_imports, leave_out_bitsandbytes
 
 
 def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
@@ -110,8 +112,11 @@ def _backbone(request: InspectBackbone) -> Iterator[dict[str, Any]]:
     from workers.runtime.attempt import settle_environment
 
     settle_environment()
+    leave_out_bitsandbytes()
     try:
-        yield inspect_backbone(request)
+        with economical_imports():
+            answer = inspect_backbone(request)
+        yield answer
     except FrontierError as error:
         yield {"error": str(error)}
 
@@ -125,15 +130,19 @@ def _task(request: InspectTask) -> Iterator[dict[str, Any]]:
 
 
 def _tokens(request: CountTokens) -> Iterator[dict[str, Any]]:
-    from workers.models.token_counts import count_tokens
+    """No tokenizer needs torch, but transformers imports it wherever it is installed, and that takes longer
+    than a count."""
     from workers.runtime.attempt import settle_environment
 
     settle_environment()
-    try:
-        for counted in count_tokens(request):
-            yield counted.model_dump(mode="json")
-    except FrontierError as error:
-        yield {"error": str(error)}
+    with hidden("torch"):
+        with economical_imports():
+            from workers.models.token_counts import count_tokens
+        try:
+            for counted in count_tokens(request):
+                yield counted.model_dump(mode="json")
+        except FrontierError as error:
+            yield {"error": str(error)}
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.methods import adapt, head_modules
 from workers.models import backbones
-from workers.models.backbones import build, build_empty, load_tokenizer
+from workers.models.backbones import build, build_empty
 from workers.models.initialisation import DrawnOnCpu
 from workers.models.loading import load
+from workers.models.tokenizers import load_tokenizer
 from workers.models.weights import verify, weights_directory
 
 LABELS = ("no", "yes")

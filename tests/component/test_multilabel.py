@@ -28,7 +28,7 @@ from workers.batches import FlatSplit
 from workers.class_weights import label_weights, weights_of
 from workers.export import export_model
 from workers.exported.folder import write
-from workers.models.backbones import load_tokenizer
+from workers.models.tokenizers import load_tokenizer
 from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded, LogitMeaning
 

@@ -28,7 +28,7 @@ from workers.export import export_model
 from workers.exported.folder import write
 from workers.exported.snippet import usage_program
 from workers.losses import summed_loss
-from workers.models.backbones import load_tokenizer
+from workers.models.tokenizers import load_tokenizer
 from workers.runtime.attempt import run_attempt
 from workers.tasks import LogitMeaning
 

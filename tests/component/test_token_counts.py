@@ -12,21 +12,20 @@ from tiny_models import tiny_folder, tiny_spec
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.cli.worker_calls import ask
 from orchestrator.contracts.backbone import FolderWeights, HubWeights
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.token_counts import CountTokens, TokenCounts
+from orchestrator.contracts.token_counts import CountedTokens, CountTokens, TokenCounts
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.models.backbones import load_tokenizer
 from workers.models.token_counts import count_tokens
+from workers.models.tokenizers import load_tokenizer
 
 MARKER = "Zzpatientword"
 
 
-def counted(
-    root: Path, kind: TaskKind, reader: dict[str, Any], *lengths: int
-) -> dict[str, TokenCounts | None]:
-    """Return the counts of a staged tokenizer and of one that is not here."""
+def request_for(root: Path, kind: TaskKind, reader: dict[str, Any], *lengths: int) -> CountTokens:
+    """Ask for the counts of a staged tokenizer and of one that is not here."""
     task = TaskSpec.model_validate(
         {"name": "mine", "title": "Mine", "kind": kind, "domain": "clinical", "metric": PRIMARY[kind]}
         | {"reader": reader}
@@ -34,10 +33,15 @@ def counted(
     )
     here = tiny_spec("bert").model_copy(update={"weights": FolderWeights(folder=str(tiny_folder("bert")))})
     away = here.model_copy(update={"name": "away", "weights": HubWeights(hub="a/b", revision="main")})
-    request = CountTokens(
+    return CountTokens(
         task=task, root=str(root), backbones=(here, away), cache_dir=str(root / "cache"), lengths=lengths
     )
-    answers = list(count_tokens(request))
+
+
+def counted(
+    root: Path, kind: TaskKind, reader: dict[str, Any], *lengths: int
+) -> dict[str, TokenCounts | None]:
+    answers = list(count_tokens(request_for(root, kind, reader, *lengths)))
     assert MARKER not in "".join(answer.model_dump_json() for answer in answers)
     return {answer.backbone: answer.counts for answer in answers}
 
@@ -80,6 +84,22 @@ def test_a_large_corpus_is_sampled_from_all_of_it(tmp_path: Path, monkeypatch: p
     found = counted(tmp_path, TaskKind.CLASSIFICATION, reader)["bert"]
     assert found is not None
     assert (found.examples, found.mean) == (10, sum(sizes(("fever",), ("fever " * 21,))) / 2)
+
+
+def test_a_count_of_its_own_process_is_the_same_and_imports_no_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n" + "no fever,x\na cough today,y\n" * 2)
+    reader = {"format": "csv", "text": "text", "label": "label", "files": {"train": ["a.csv"]}}
+    heavy = tmp_path / "heavy" / "torch"
+    heavy.mkdir(parents=True)
+    (heavy / "__init__.py").write_text("raise SystemExit('torch was imported')")
+    monkeypatch.setenv("PYTHONPATH", str(heavy.parent))
+    request = request_for(tmp_path, TaskKind.CLASSIFICATION, reader, 8)
+    answers = map(CountedTokens.model_validate, ask("workers.inspect", request, "tokens"))
+    found = {answer.backbone: answer.counts for answer in answers}
+    assert found == counted(tmp_path, TaskKind.CLASSIFICATION, reader, 8)
+    assert found["bert"] is not None
 
 
 def test_a_plan_counts_by_the_tokenizers_that_are_here(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from orchestrator.contracts.exported import EvaluateRequest, ExportRequest, Pred
 from orchestrator.errors import FrontierError
 from workers.runtime.answers import answer_request
 from workers.runtime.attempt import settle_environment
-from workers.runtime.warm_imports import economical_imports
+from workers.runtime.warm_imports import economical_imports, leave_out_bitsandbytes
 
 Answers = Iterable[Mapping[str, Any]]
 
@@ -58,6 +58,7 @@ def _refusing(work: Callable[[Any], Answers]) -> Callable[[Any], Iterator[Mappin
     """Return `work` with its refusals as an "error" in our own words."""
 
     def answers(request: Any) -> Iterator[Mapping[str, Any]]:
+        leave_out_bitsandbytes()
         try:
             yield from work(request)
         except FrontierError as error:

@@ -25,8 +25,9 @@ from workers.exported.mlflow_code import mlflow_code
 from workers.exported.models import ADAPTER_WEIGHTS, rebuilt, whole
 from workers.exported.proof import Row, logits_of, prove, sample
 from workers.exported.snippet import Program, usage_program
-from workers.models.backbones import build, load_tokenizer
+from workers.models.backbones import build
 from workers.models.content import check_content
+from workers.models.tokenizers import load_tokenizer
 from workers.models.weights import weights_directory
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "model.safetensors"

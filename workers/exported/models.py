@@ -16,9 +16,10 @@ from orchestrator.errors import InputError
 from workers.checkpoint import UnreadableCheckpointError
 from workers.export import load_exported
 from workers.methods import Adapted, adapt
-from workers.models.backbones import build, load_tokenizer, train_in_full
+from workers.models.backbones import build, train_in_full
 from workers.models.heads import headed_class, read_at_the_end
 from workers.models.loading import load
+from workers.models.tokenizers import load_tokenizer
 from workers.models.weights import verify, weights_directory
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

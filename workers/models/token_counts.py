@@ -12,8 +12,8 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import WeightsError
 from workers.data.corpus import read_corpus
 from workers.data.examples import Example, Tokens
-from workers.models.backbones import load_tokenizer
 from workers.models.foreign_tokenizers import bounded, reading_seconds
+from workers.models.tokenizers import load_tokenizer
 from workers.models.weights import weights_directory
 
 _SAMPLE = 500  # examples

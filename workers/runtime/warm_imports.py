@@ -53,7 +53,8 @@ def economical_imports() -> Iterator[None]:
 def leave_out_bitsandbytes() -> None:
     """Hide bitsandbytes where torch is built without CUDA. Nothing can be quantised there, and peft would
     import it all the same: a fifth of the CPU time of all imports."""
-    import torch
+    with economical_imports():
+        import torch
 
     if torch.version.cuda is None:
         sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # to Python, a module that is not there

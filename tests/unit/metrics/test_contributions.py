@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_builder import task
+from scipy.stats import rankdata
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.vocabulary import TaskKind, Unit
-from workers.contributions import scored_examples
+from workers.contributions import ranks, scored_examples
 from workers.data.examples import Text, Tokens
 from workers.metrics import score_sequences, score_subwords, score_tags
 from workers.tasks import Encoded, decode_subwords, decode_tags
@@ -41,6 +42,11 @@ def classified(kind: TaskKind, gold: list[int], logits: np.ndarray, metric: Metr
         kind, CLASSES, asked.negative_label, np.array(gold), logits, positive_label=asked.positive_label
     )
     return found, scores[metric].value
+
+
+@given(score=st.lists(st.sampled_from([0.0, 0.1, 1 / 3, 0.5, 1.0]), min_size=1, max_size=30))
+def test_ranks_are_those_of_scipy(score: list[float]) -> None:
+    assert ranks(np.array(score)).tolist() == rankdata(score).tolist()
 
 
 def ratio(found) -> float:
