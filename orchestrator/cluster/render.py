@@ -108,7 +108,7 @@ def _template(documents: Sequence[Document]) -> Document:
     return jobs[0]
 
 
-def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> KubeObject:
+def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, object]:
     """The sweep's file as the driver in the cluster reads it: overrides applied, paths those of the pods."""
     resolved = dict(sweep.raw)
     storage = str(resolved.get("storage", ""))
@@ -125,7 +125,7 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> KubeObject:
     mounted = job.annotations.get(DATA_DIR)
     data_dir = resolved.get("data_dir")
     reads = any(cell.task.spec.reads_data_dir for cell in sweep.grid.cells)
-    inside = data_dir and PurePosixPath(data_dir).is_relative_to(str(mounted))
+    inside = data_dir and PurePosixPath(str(data_dir)).is_relative_to(str(mounted))
     if mounted and not inside and (data_dir or reads):
         resolved["data_dir"] = str(mounted)
     if sweep.config.catalogues:
@@ -149,7 +149,7 @@ def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
         raise ConfigError([Problem(str(plan.sweep.file), "resources", problem, fix)])
 
 
-def _capacity(plan: Plan, job: Document) -> list[KubeObject]:
+def _capacity(plan: Plan, job: Document) -> list[dict[str, object]]:
     """Return what the groups may grow to, for the driver: an autoscaled cluster begins empty and reports no
     limit."""
     worker_groups = groups(mapping(get(job.spec, "rayClusterSpec")))
@@ -180,7 +180,7 @@ def _too_large(size: Resources, worker_groups: Sequence[WorkerGroup], job: Docum
 
 
 def _config_map(
-    resolved: KubeObject, sweep: ResolvedSweep, identity: str, namespace: str
+    resolved: dict[str, object], sweep: ResolvedSweep, identity: str, namespace: str
 ) -> tuple[SweepConfigMap, ConfigMapSource]:
     data, paths = {FILE: dump(resolved)}, {FILE: FILE}
     if (lock := lock_path(sweep.file)).is_file():

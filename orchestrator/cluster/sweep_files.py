@@ -164,7 +164,7 @@ def config_map_to_apply(body: KubeObject) -> KubeObject:
     }
 
 
-def config_in(config_map: KubeObject | None, name: str) -> KubeObject | None:
+def config_in(config_map: KubeObject | None, name: str) -> dict[str, object] | None:
     """The sweep's file as it was submitted; None where the ConfigMap is gone. Raises ConfigError."""
     text = get(config_map, "data", FILE)
     if text is None:
@@ -172,4 +172,4 @@ def config_in(config_map: KubeObject | None, name: str) -> KubeObject | None:
     config, wrong = parse(text, f"ConfigMap of {name}", FILE)
     if wrong:
         raise ConfigError(wrong)
-    return dict(config)
+    return mapping(config)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -154,7 +154,7 @@ def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Problem]:
     return content.placed(problems, str(path))
 
 
-def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any]) -> list[Problem]:
+def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, object]) -> list[Problem]:
     if kind == "backbones":
         return _add_backbone(catalogue, path, raw)
     if kind == "methods":
@@ -195,12 +195,12 @@ class _Recipe(Record):
     recipe: RecipePatch
 
 
-def _entry(model: type[R], path: Path, raw: dict[str, Any]) -> tuple[R | None, list[Problem]]:
+def _entry(model: type[R], path: Path, raw: dict[str, object]) -> tuple[R | None, list[Problem]]:
     entry, problems = validate(model, raw, str(path))
     return entry, list[Problem](problems)
 
 
-def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list[Problem]:
+def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, object]) -> list[Problem]:
     backbone, problems = _entry(BackboneSpec, path, raw)
     if backbone is None:
         return problems

@@ -12,7 +12,6 @@ import json
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from orchestrator.contracts.files import sha256_of, write_atomically
 
@@ -88,7 +87,7 @@ def digest_of(parts: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
 
 
-def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
+def _read(file: Path | None) -> tuple[str, dict[str, object]]:
     try:
         cached = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
         salt, digests = cached["salt"], cached["known"]

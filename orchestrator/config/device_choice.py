@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SweepConfig
@@ -66,7 +65,7 @@ def _on_a_share(config: SweepConfig, source: KeySource) -> Iterator[Problem]:
 
 def _budgets(config: SweepConfig, kinds: Sequence[str]) -> Iterator[str]:
     """Return the keys of the file that set a budget of one of these kinds."""
-    layers: list[tuple[str, dict[str, Any]]] = [("recipe", config.recipe.values())]
+    layers: list[tuple[str, Mapping[str, object]]] = [("recipe", config.recipe.values())]
     layers += [("axes", config.axes.axes())]
     layers += [(f"methods.{index}", item.axes()) for index, item in enumerate(config.methods)]
     layers += [

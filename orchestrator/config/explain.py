@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.config.grid import GridCell
@@ -42,7 +42,7 @@ class KeyOrigin:
 @dataclass(frozen=True)
 class Explained:
     key: str
-    value: Any
+    value: object
     origin: KeyOrigin
 
 
@@ -64,10 +64,10 @@ def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[E
     return recipe, settings
 
 
-def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[Any, KeyOrigin]]:
+def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[object, KeyOrigin]]:
     """Return the value of each key that some layer sets, and the last layer that does, as `recipes.lay` has
     it."""
-    settings: dict[str, tuple[Any, KeyOrigin]] = {}
+    settings: dict[str, tuple[object, KeyOrigin]] = {}
     for values, origin_of in places.layers(cell):
         for group in EITHER:
             setting = [key for key in group if values.get(key) is not None]
@@ -80,9 +80,9 @@ def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[Any, KeyOrigin]]
 def _settled(
     places: _Places,
     key: str,
-    value: Any,
-    origins: Mapping[str, tuple[Any, KeyOrigin]],
-    searched: Mapping[str, Any],
+    value: object,
+    origins: Mapping[str, tuple[object, KeyOrigin]],
+    searched: Mapping[str, object],
 ) -> KeyOrigin:
     """Return the origin of the key's final value, which the last decisions may have changed after a layer set
     it."""
@@ -107,7 +107,10 @@ class _Places:
     def __init__(self, sweep: ResolvedSweep, cell: GridCell) -> None:
         self.sweep, self.cell = sweep, cell
 
-    def layers(self, cell: GridCell) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    def _of_rule(self, index: int, key: str) -> KeyOrigin:
+        return self.of_sweep(f"rules.{index}.set.{key}", "rule")
+
+    def layers(self, cell: GridCell) -> Iterator[tuple[Mapping[str, object], Callable[[str], KeyOrigin]]]:
         """Yield the layers that set keys of the recipe, later ones winning, each with the origin of its
         keys."""
         entry, family, task = cell.variant.spec.entry, cell.backbone.family, cell.task
@@ -122,7 +125,7 @@ class _Places:
         for index in cell.rules:
             patch = self.sweep.config.rules[index].set
             if patch is not None:
-                yield patch.values(), lambda k, n=index: self.of_sweep(f"rules.{n}.set.{k}", "rule")
+                yield patch.values(), partial(self._of_rule, index)
 
     def of_setting(self, key: str) -> KeyOrigin:
         rules = [n for n in self.cell.rules if key in self.sweep.config.rules[n].settings]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from orchestrator.errors import Problem
 
@@ -57,7 +57,7 @@ BY_DIRECTORY = {
 }
 
 
-def taken_for(raw: Mapping[str, Any], expected: FileKind, where: str) -> list[Problem]:
+def taken_for(raw: Mapping[str, object], expected: FileKind, where: str) -> list[Problem]:
     """Return one problem where the keys are those of another kind more than of the expected one."""
     candidates = [kind for kind in _MARKS if _likeness(raw, kind) >= _MARKS[kind].least]
     best = max(candidates, key=lambda kind: _likeness(raw, kind), default=expected)
@@ -66,5 +66,5 @@ def taken_for(raw: Mapping[str, Any], expected: FileKind, where: str) -> list[Pr
     return [Problem(where, "", f"expected {expected}, got {best}", _MARKS[best].fix)]
 
 
-def _likeness(raw: Mapping[str, Any], kind: FileKind) -> int:
+def _likeness(raw: Mapping[str, object], kind: FileKind) -> int:
     return len(_MARKS[kind].keys & raw.keys())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -111,7 +110,7 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
 
 
 def _by_rules(
-    variant: MethodVariant, rules: Mapping[int, Mapping[str, Any]]
+    variant: MethodVariant, rules: Mapping[int, Mapping[str, object]]
 ) -> tuple[MethodVariant, list[Problem]]:
     """Return the variant with the settings of the rules, the last rule winning, or the problems of one
     rule."""
@@ -182,7 +181,7 @@ class _Recipes:
         self._purse = Purse(config.resources.devices, rate)
         self._sweep = config.recipe.values()
         self._rules = [rule.set.values() if rule.set is not None else {} for rule in config.rules]
-        self._known: dict[tuple[Any, ...], Recipe | list[Problem]] = {}
+        self._known: dict[tuple[object, ...], Recipe | list[Problem]] = {}
 
     def resolve(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -29,7 +29,7 @@ class KeyPath:
         return tuple(str(tag) for field in fields for tag in get_args(field.annotation))
 
 
-def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> KeyPath:
+def key_path(model: type[Record], raw: object, loc: Sequence[str | int]) -> KeyPath:
     """Return the key without the steps that only pydantic sees: union tags, the index in a scalar that is
     read as a list."""
     options, path, around = _options(model), list[str | int](), list[type[Record]]()
@@ -58,7 +58,7 @@ def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> KeyPath
     return KeyPath(tuple(path), tuple(keys), tuple(_records(options)), meaning)
 
 
-def home_of(model: type[Record], raw: Any, path: Sequence[str | int]) -> str | None:
+def home_of(model: type[Record], raw: object, path: Sequence[str | int]) -> str | None:
     """Return where in the file an unknown key belongs, None unless a record one level up or down has it."""
     key = str(path[-1])
     if len(path) == 2 and key in model.model_fields:
@@ -76,7 +76,7 @@ def home_of(model: type[Record], raw: Any, path: Sequence[str | int]) -> str | N
     return home
 
 
-def _takes(record: type[Record], key: str, value: Any) -> bool:
+def _takes(record: type[Record], key: str, value: object) -> bool:
     try:
         record.model_validate({key: value})
     except ValidationError as error:
@@ -84,11 +84,11 @@ def _takes(record: type[Record], key: str, value: Any) -> bool:
     return True
 
 
-def _records(options: Sequence[Any]) -> list[type[Record]]:
+def _records(options: Sequence[object]) -> list[type[Record]]:
     return [o for o in options if isinstance(o, type) and issubclass(o, Record)]
 
 
-def _names_an_option(part: str, options: Sequence[Any]) -> bool:
+def _names_an_option(part: str, options: Sequence[object]) -> bool:
     """Return whether the step is the member of a union that pydantic tried: it names it if there is no
     discriminator."""
     return len(options) > 1 and (
@@ -96,15 +96,15 @@ def _names_an_option(part: str, options: Sequence[Any]) -> bool:
     )
 
 
-def _option_name(option: Any) -> str:
+def _option_name(option: object) -> str:
     return str(getattr(option, "__name__", ""))
 
 
-def _item(raw: Any, part: str | int) -> Any:
+def _item(raw: object, part: str | int) -> object:
     return raw[part] if isinstance(raw, list) and isinstance(part, int) and part < len(raw) else None
 
 
-def _options(annotation: Any) -> list[Any]:
+def _options(annotation: object) -> list[object]:
     origin = get_origin(annotation)
     if origin is Annotated:
         return _options(get_args(annotation)[0])
@@ -113,7 +113,7 @@ def _options(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _inner(option: Any, part: str | int) -> list[Any]:
+def _inner(option: object, part: str | int) -> list[object]:
     if isinstance(option, type) and issubclass(option, Record):
         field = option.model_fields.get(str(part))
         return [] if field is None else [field.annotation]
@@ -123,7 +123,7 @@ def _inner(option: Any, part: str | int) -> list[Any]:
     return [arguments[0]] if arguments else []
 
 
-def _tags(record: type[Record]) -> list[Any]:
+def _tags(record: type[Record]) -> list[object]:
     return [
         tag
         for field in record.model_fields.values()

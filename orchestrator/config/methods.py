@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
 from orchestrator.config.problems import FieldProblem, validate
@@ -26,12 +25,12 @@ class MethodVariant:
     """One value of the methods axis, with the recipe keys of its catalogue entry and of its item."""
 
     spec: MethodSpec
-    entry_recipe: dict[str, Any]
-    item_recipe: dict[str, Any]
-    by_family: dict[Family, dict[str, Any]] = field(default_factory=dict)
+    entry_recipe: dict[str, object]
+    item_recipe: dict[str, object]
+    by_family: dict[Family, dict[str, object]] = field(default_factory=dict)
     tune: Tune | None = None
     entry: MethodEntry | None = None
-    values: dict[str, Any] = field(default_factory=dict)  # those of its item, one each
+    values: dict[str, object] = field(default_factory=dict)  # those of its item, one each
     varied: frozenset[str] = frozenset()  # the keys of which the item has several
     place: int = 0  # of the item under `methods`
 
@@ -80,7 +79,7 @@ def expand(
 
 
 def _foreign(
-    entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], where: str, key: str
+    entry: MethodEntry, axes: Mapping[str, tuple[object, ...]], where: str, key: str
 ) -> Iterator[Problem]:
     for name, values in axes.items():
         if name not in Recipe.model_fields and name not in _settings(entry):
@@ -91,7 +90,7 @@ def _foreign(
 
 
 def _bad_space(
-    entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None, where: str, key: str
+    entry: MethodEntry, axes: Mapping[str, tuple[object, ...]], tune: Tune | None, where: str, key: str
 ) -> Iterator[Problem]:
     """Return what a search cannot try: a key that the method lacks or no search may change, a key that is an
     axis as well, a value that the key does not accept."""
@@ -129,7 +128,7 @@ def _settings(entry: MethodEntry) -> list[str]:
 
 
 def _variants(
-    entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None
+    entry: MethodEntry, axes: Mapping[str, tuple[object, ...]], tune: Tune | None
 ) -> Iterator[tuple[MethodVariant | None, list[FieldProblem]]]:
     """Each variant, or what is wrong with its settings taken together."""
     varied = {key for key in axes if len(axes[key]) > 1}
@@ -138,7 +137,7 @@ def _variants(
 
 
 def _variant(
-    values: dict[str, Any], varied: set[str], entry: MethodEntry, tune: Tune | None
+    values: dict[str, object], varied: set[str], entry: MethodEntry, tune: Tune | None
 ) -> tuple[MethodVariant | None, list[FieldProblem]]:
     names = _settings(entry)
     chosen = {key: value for key, value in values.items() if key in names}
@@ -159,7 +158,9 @@ def _variant(
     return MethodVariant(spec, entry.recipe.values(), recipe, families, tune, entry, values, keys), []
 
 
-def with_settings(variant: MethodVariant, settings: Mapping[str, Any]) -> tuple[MethodVariant, list[Problem]]:
+def with_settings(
+    variant: MethodVariant, settings: Mapping[str, object]
+) -> tuple[MethodVariant, list[Problem]]:
     """Return the variant with some settings changed and the name that says so, or what is wrong with them."""
     assert variant.entry is not None
     names = _settings(variant.entry)
@@ -177,7 +178,7 @@ def with_settings(variant: MethodVariant, settings: Mapping[str, Any]) -> tuple[
     return (variant if changed is None else replace(changed, place=variant.place)), list[Problem](problems)
 
 
-def _part(name: str, value: Any) -> str:
+def _part(name: str, value: object) -> str:
     """`r8`, `alpha16`, `lr3e-5`: exact, so that two values never share a slug."""
     text = repr(value) if isinstance(value, float) else str(value).lower()
     return _SHORT.get(name, name) + text.removesuffix(".0").replace("e-0", "e-").replace("+", "")

@@ -13,11 +13,11 @@ from orchestrator.config.schema import SweepConfig
 from orchestrator.config.yaml_sources import OF_ANCHORS
 
 # They replace what is missing or wrong, so that the rest of the file can still be checked.
-_KEYS: dict[str, Any] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
-_ITEMS: dict[str | int, Any] = {**dict.fromkeys(AXES, STAND_IN), "rules": {"match": {}, "set": {}}}
+_KEYS: dict[str, object] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
+_ITEMS: dict[str | int, object] = {**dict.fromkeys(AXES, STAND_IN), "rules": {"match": {}, "set": {}}}
 
 
-def validate_what_is_right(raw: dict[str, Any]) -> tuple[SweepConfig, list[FieldProblem]]:
+def validate_what_is_right(raw: dict[str, object]) -> tuple[SweepConfig, list[FieldProblem]]:
     """Return the config and its problems. If there are any, the config is what remains of the file without
     the wrong values, and serves only to find more problems."""
     config, problems = validate(SweepConfig, raw)
@@ -44,7 +44,7 @@ def with_anchor_fix(problem: FieldProblem, anchored: Set[str]) -> FieldProblem:
     return dataclasses.replace(problem, fix=fix)
 
 
-def without(raw: dict[str, Any], problems: Sequence[FieldProblem]) -> dict[str, Any]:
+def without(raw: dict[str, object], problems: Sequence[FieldProblem]) -> dict[str, object]:
     """Return a copy without the values that have a problem. The items of an axis keep their index."""
     rest = copy.deepcopy(raw)
     backwards = sorted({problem.path for problem in problems}, key=_sort_key, reverse=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.problems import shown
@@ -41,10 +41,10 @@ class Applied:
     keys: set[str] = field(default_factory=set)  # dotted
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # a sentence each
-    methods: list[Any] | None = None
+    methods: object = None
 
 
-def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -> Applied:
+def apply(raw: dict[str, object], overrides: Sequence[str], cwd: Path, file: str) -> Applied:
     """Set the keys in `raw`, all but `methods`.
 
     A value is YAML. For a key that holds a list, `models=tiny,base` and `models=[tiny, base]` are the same; a
@@ -110,7 +110,7 @@ def _keys_under(parent: str) -> list[str]:
     return list(_NESTED[parent].model_fields) if parent in _NESTED else []
 
 
-def _read(key: str, text: str) -> tuple[Any, list[Problem]]:
+def _read(key: str, text: str) -> tuple[object, list[Problem]]:
     if text.strip() == "*":
         fix = f"remove it: without it the sweep takes all {key} of the file"
         return None, [Problem(WHERE, key, "names nothing, got '*'", fix)]
@@ -124,12 +124,12 @@ def _read(key: str, text: str) -> tuple[Any, list[Problem]]:
     return parse(f"[{text}]" if listed else text, WHERE, key)
 
 
-def _keys(raw: Mapping[str, Any], key: str, value: Any) -> set[str]:
+def _keys(raw: Mapping[str, object], key: str, value: object) -> set[str]:
     """Return the dotted keys that an argument sets."""
-    return {f"{key}.{inner}" for inner in value} if _adds_to(raw.get(key), key, value) else {key}
+    return {f"{key}.{inner}" for inner in value} if _adds_to(value, key, raw.get(key)) else {key}
 
 
-def _adds_to(old: Any, key: str, value: Any) -> bool:
+def _adds_to(value: object, key: str, old: object) -> TypeGuard[dict[str, object]]:
     """Return whether a mapping is merged into the file's, key by key. Resources that name a device and
     resources that say what each trial gets are different kinds and do not mix."""
     if not isinstance(value, dict) or not value or key not in (*_NESTED, *_OPEN):
@@ -139,25 +139,32 @@ def _adds_to(old: Any, key: str, value: Any) -> bool:
     return key != "resources" or ("device" in old) == ("device" in value)
 
 
-def _lay(raw: dict[str, Any], key: str, value: Any, argument: str, file: str, done: Applied) -> None:
+def _lay(raw: dict[str, object], key: str, value: object, argument: str, file: str, done: Applied) -> None:
     parent, _, leaf = key.rpartition(".")
     if key == "methods":
         done.methods = value
         return
-    if _adds_to(raw.get(key), key, value):
+    if _adds_to(value, key, raw.get(key)):
         for inner, inner_value in value.items():
             _lay(raw, f"{key}.{inner}", inner_value, f"{key}.{inner}={shown(inner_value)}", file, done)
         return
-    if parent and not isinstance(raw.get(parent), dict):
-        raw[parent] = {}
-    holder = raw[parent] if parent else raw
+    holder = _mapping_below(raw, parent) if parent else raw
     if parent == "recipe":
         _take_back(holder, leaf, value, argument, file, done)
     _note(holder.get(leaf), key, value, argument, file, done)
     holder[leaf] = value
 
 
-def _take_back(recipe: dict[str, Any], key: str, value: Any, argument: str, file: str, done: Applied) -> None:
+def _mapping_below(raw: dict[str, object], parent: str) -> dict[str, object]:
+    mapping = raw.get(parent)
+    if not isinstance(mapping, dict):
+        mapping = raw[parent] = {}
+    return mapping
+
+
+def _take_back(
+    recipe: dict[str, object], key: str, value: object, argument: str, file: str, done: Applied
+) -> None:
     """Remove the file's keys that the overriding key excludes."""
     for group in EITHER if value is not None else ():
         for other in group if key in group else ():
@@ -165,7 +172,7 @@ def _take_back(recipe: dict[str, Any], key: str, value: Any, argument: str, file
                 done.notes.append(f"{argument} replaces recipe.{other}={shown(recipe.pop(other))} of {file}")
 
 
-def _note(old: Any, key: str, value: Any, argument: str, file: str, done: Applied) -> None:
+def _note(old: object, key: str, value: object, argument: str, file: str, done: Applied) -> None:
     """Says what of the file an argument adds to or takes away, where the argument itself does not show it."""
     if key in _NAMES and isinstance(value, list):
         done.notes += _of_names(old, key, value, argument, file)
@@ -174,7 +181,7 @@ def _note(old: Any, key: str, value: Any, argument: str, file: str, done: Applie
         done.notes.append(f"{_short(argument)} replaces {text} of {file}")
 
 
-def _of_names(old: Any, key: str, value: list[Any], argument: str, file: str) -> list[str]:
+def _of_names(old: object, key: str, value: list[object], argument: str, file: str) -> list[str]:
     notes = []
     number = re.fullmatch(r"seeds=\s*(\d+)\s*", argument)
     if number is not None:
@@ -195,11 +202,11 @@ def _short(argument: str) -> str:
     return argument if len(argument) <= 60 else f"{argument[:59]}…"
 
 
-def _is_path(key: str, value: Any) -> bool:
+def _is_path(key: str, value: object) -> bool:
     return key in _PATHS or (key == "prices" and isinstance(value, str) and is_price_file(value))
 
 
-def _absolute(value: Any, cwd: Path) -> Any:
+def _absolute(value: object, cwd: Path) -> object:
     if isinstance(value, list):
         return [_absolute(item, cwd) for item in value]
     return str(user_path(cwd, value)) if isinstance(value, str) else value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.grid import Grid
@@ -21,16 +20,16 @@ LONGEST_PATH = 4095  # bytes that Linux takes
 _SHORTEN = "give a shorter path"
 
 
-def anchor(raw: dict[str, Any], directory: Path) -> None:
+def anchor(raw: dict[str, object], directory: Path) -> None:
     """Make the paths of a file absolute. What is no path is left for validation to find."""
-    if isinstance(raw.get("data_dir"), str):
-        raw["data_dir"] = str(user_path(directory, raw["data_dir"]))
-    prices = raw.get("prices")
+    data_dir, prices, catalogues = raw.get("data_dir"), raw.get("prices"), raw.get("catalogues")
+    if isinstance(data_dir, str):
+        raw["data_dir"] = str(user_path(directory, data_dir))
     if isinstance(prices, str) and is_price_file(prices):
         raw["prices"] = str(user_path(directory, prices))
-    if isinstance(raw.get("catalogues"), list):
+    if isinstance(catalogues, list):
         raw["catalogues"] = [
-            str(user_path(directory, item)) if isinstance(item, str) else item for item in raw["catalogues"]
+            str(user_path(directory, item)) if isinstance(item, str) else item for item in catalogues
         ]
 
 
@@ -45,7 +44,7 @@ def too_long(path: Path | str) -> str | None:
     return None
 
 
-def overlong(raw: dict[str, Any], cwd: Path) -> list[FieldProblem]:
+def overlong(raw: dict[str, object], cwd: Path) -> list[FieldProblem]:
     """Return a problem for each path that is too long for a file system."""
     return [
         FieldProblem.at(path, problem, _SHORTEN)
@@ -102,15 +101,16 @@ def check_names(grid: Grid, directory: Path, source: KeySource) -> Iterator[Prob
 _BELOW_A_TRIAL = 200  # characters of seed, attempt, checkpoint and file
 
 
-def _paths(raw: dict[str, Any], cwd: Path) -> Iterator[tuple[tuple[str | int, ...], Path]]:
+def _paths(raw: dict[str, object], cwd: Path) -> Iterator[tuple[tuple[str | int, ...], Path]]:
     storage, prices = raw.get("storage"), raw.get("prices")
+    data_dir, catalogues = raw.get("data_dir"), raw.get("catalogues")
     if isinstance(storage, str) and not is_uri(storage):
         yield ("storage",), user_path(cwd, storage)
     if isinstance(prices, str) and is_price_file(prices):
         yield ("prices",), Path(prices)
-    if isinstance(raw.get("data_dir"), str):
-        yield ("data_dir",), Path(raw["data_dir"])
-    if isinstance(raw.get("catalogues"), list):
-        for number, item in enumerate(raw["catalogues"]):
+    if isinstance(data_dir, str):
+        yield ("data_dir",), Path(data_dir)
+    if isinstance(catalogues, list):
+        for number, item in enumerate(catalogues):
             if isinstance(item, str):
                 yield ("catalogues", number), Path(item)

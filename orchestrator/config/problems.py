@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -60,7 +60,7 @@ class FieldProblem(Problem):
         return cls("", ".".join(map(str, path)), problem, fix, path=path, **flags)
 
 
-def validate(model: type[R], raw: Any, where: str = "") -> tuple[R | None, list[FieldProblem]]:
+def validate(model: type[R], raw: object, where: str = "") -> tuple[R | None, list[FieldProblem]]:
     """Return `raw` (plain JSON values) as `model`, or None and all problems, which are in the file `where`.
 
     Validation is strict: `true` is no number and `"3"` no integer. A list may be given for a tuple, as in
@@ -88,13 +88,15 @@ def _follows(problem: FieldProblem, problems: list[FieldProblem]) -> bool:
     return any(p is not problem and p.path[: len(problem.path)] == problem.path for p in problems)
 
 
-def shown(value: Any, limit: int = 60) -> str:
+def shown(value: object, limit: int = 60) -> str:
     """Return a value as a message quotes it."""
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _special(model: type[Record], raw: Any, key_at: KeyPath, error: ErrorDetails) -> Iterator[FieldProblem]:
+def _special(
+    model: type[Record], raw: object, key_at: KeyPath, error: ErrorDetails
+) -> Iterator[FieldProblem]:
     """Yield the problems of an error that is about more than the type of a value."""
     kind, path, context = error["type"], key_at.path, error.get("ctx", {})
     if kind == "value_error" and isinstance(context["error"], ProblemError):
@@ -133,7 +135,7 @@ def _steps(key: str) -> list[str | int]:
     return [int(part) if part.isdigit() else part for part in key.split(".") if part]
 
 
-def _discriminator(context: dict[str, Any]) -> str:
+def _discriminator(context: dict[str, object]) -> str:
     return str(context["discriminator"]).strip("'")
 
 

@@ -13,17 +13,17 @@ from orchestrator.contracts.record import Record
 
 
 class _Patch(Record):
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """The keys that were set, a set `null` included."""
         return {key: getattr(self, key) for key in self.model_fields_set}
 
 
-def described(model: type[Record], key: str) -> Any:
+def described(model: type[Record], key: str) -> object:
     """Return a default of None with the description of a field."""
     return Field(None, description=model.model_fields[key].description)
 
 
-def field_type(model: type[Record], key: str) -> Any:
+def field_type(model: type[Record], key: str) -> object:
     """Return the type of a field with its bounds, so that a part of a record obeys the same ones as the
     whole."""
     field = model.model_fields[key]
@@ -67,7 +67,7 @@ class Purse:
 
 
 def lay(
-    layers: Iterable[Mapping[str, Any]],
+    layers: Iterable[Mapping[str, object]],
     *,
     task_max_length: int,
     backbone_max_length: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag
 
@@ -37,7 +37,7 @@ class AutoResources(Record):
         return self.gpus or float(self.cpus)
 
 
-def _spelt_out(value: Any) -> Any:
+def _spelt_out(value: object) -> object:
     """Return the resources as a mapping. Raises ProblemError if it sets what the plan is to choose."""
     if not isinstance(value, dict) or "device" not in value:
         return {"device": None} if value == "auto" else value
@@ -54,7 +54,7 @@ def _spelt_out(value: Any) -> Any:
     return value
 
 
-def _which(value: Any) -> str:
+def _which(value: object) -> str:
     auto = "device" in value if isinstance(value, dict) else isinstance(value, AutoResources)
     return AutoResources.__name__ if auto else Resources.__name__
 

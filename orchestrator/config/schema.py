@@ -45,7 +45,7 @@ SETTINGS: dict[str, type[Record]] = {
 }
 
 
-def _several(value: Any) -> Any:
+def _several(value: object) -> object:
     return tuple(value) if isinstance(value, list) else (value,)
 
 
@@ -56,7 +56,7 @@ def one_or_more(inner: Any) -> Any:
 
 
 class _Axes(Record):
-    def axes(self) -> dict[str, tuple[Any, ...]]:
+    def axes(self) -> dict[str, tuple[object, ...]]:
         """The values of each key that was set and takes several."""
         return {
             key: getattr(self, key)
@@ -101,7 +101,7 @@ else:
     )
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -300,6 +300,6 @@ class SweepConfig(Record):
         return options
 
 
-def sweep_schema() -> dict[str, Any]:
+def sweep_schema() -> dict[str, object]:
     """JSON schema of a sweep file."""
     return SweepConfig.model_json_schema()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
 from orchestrator.config.methods import expand
@@ -17,14 +16,14 @@ from orchestrator.config.schema import MethodItem, RecipeAxes
 class Selection:
     """`places` says of each item which one of the file it is, None for one of the command line's own."""
 
-    items: list[Any] = field(default_factory=list)
+    items: list[object] = field(default_factory=list)
     places: list[int | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # a sentence each
     names: list[str] = field(default_factory=list)  # that the file's items can be selected by
 
 
 def select(
-    raw: Mapping[str, Any], names: Sequence[Any], entries: Mapping[str, MethodEntry], file: str
+    raw: Mapping[str, object], names: Sequence[object], entries: Mapping[str, MethodEntry], file: str
 ) -> Selection:
     """Select the items of the file `raw` that `names` names, with all their settings.
 
@@ -33,7 +32,7 @@ def select(
     it says.
     """
     listed = raw.get("methods")
-    items: list[Any] = listed if isinstance(listed, list) else []
+    items: list[object] = listed if isinstance(listed, list) else []
     variants = [_variants(item, raw.get("axes"), entries) for item in items]
     selection = Selection(names=[*map(_name, items), *(slug for slugs in variants for slug in slugs)])
     texts = [want for want in names if isinstance(want, str)]
@@ -58,12 +57,12 @@ def select(
     return selection
 
 
-def _name(item: Any) -> str:
+def _name(item: object) -> str:
     name = item.get("name") if isinstance(item, dict) else item
     return name if isinstance(name, str) else ""
 
 
-def _variants(item: Any, axes: Any, entries: Mapping[str, MethodEntry]) -> list[str]:
+def _variants(item: object, axes: object, entries: Mapping[str, MethodEntry]) -> list[str]:
     """Return the names of an item's variants; none if it has a problem, which validation reports."""
     checked, _ = validate(MethodItem, {"name": item} if isinstance(item, str) else item)
     shared, _ = validate(RecipeAxes, axes if isinstance(axes, dict) else {})
@@ -72,16 +71,18 @@ def _variants(item: Any, axes: Any, entries: Mapping[str, MethodEntry]) -> list[
     return [variant.spec.name for variant in expand([checked], entries, "", shared)[0]]
 
 
-def _only(item: Any, slug: str) -> dict[str, Any]:
+def _only(item: object, slug: str) -> dict[str, object]:
     return {**(item if isinstance(item, dict) else {"name": item}), "only": [slug]}
 
 
-def _add(selection: Selection, item: Any, index: int | None) -> None:
+def _add(selection: Selection, item: object, index: int | None) -> None:
     selection.items.append(item)
     selection.places.append(index)
 
 
-def _of_own(want: Any, items: Sequence[Any], entries: Mapping[str, MethodEntry], file: str) -> list[str]:
+def _of_own(
+    want: object, items: Sequence[object], entries: Mapping[str, MethodEntry], file: str
+) -> list[str]:
     """Return notes on an item that is not in the file."""
     if isinstance(want, str):
         return [f"{want} is not in {file}: added with the catalogue's settings"] if want in entries else []

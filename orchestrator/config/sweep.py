@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.config import checks, grid_checks, overrides, paths
 from orchestrator.config.catalogue import Catalogue, read_catalogue
@@ -54,7 +53,7 @@ class ResolvedSweep:
     lines: Mapping[str, int]  # of the file, by dotted key
     notes: tuple[str, ...]  # what the command line adds to the file or takes from it, a sentence each
     raw: dict[
-        str, Any
+        str, object
     ]  # the resolved file for the record: overrides included, keys that were not set left out
 
     @property
@@ -145,7 +144,7 @@ def load_sweep(
 
 
 def _select_methods(
-    raw: dict[str, Any], applied: Applied, catalogue: Catalogue, file: str
+    raw: dict[str, object], applied: Applied, catalogue: Catalogue, file: str
 ) -> tuple[KeySource, list[str]]:
     """Keep in `raw` only the methods that the command line names, if it names any. Return the source of keys,
     and notes."""
@@ -190,7 +189,7 @@ def _resolve(
 def _known_part(config: SweepConfig, catalogue: Catalogue) -> SweepConfig:
     """Return the config with only the names that the catalogue holds, each once."""
     names = checks.known_names(catalogue)
-    axes: dict[str, Any] = {
+    axes: dict[str, object] = {
         axis: tuple(dict.fromkeys(name for name in getattr(config, axis) if name in names[axis]))
         for axis in ("models", "domains", "tasks")
     }

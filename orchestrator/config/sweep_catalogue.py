@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from orchestrator.config import checks
 from orchestrator.config.catalogue import Catalogue, is_price_file, read_prices
@@ -16,7 +15,7 @@ from orchestrator.config.used_entries import Used
 from orchestrator.errors import Problem
 
 
-def directories_of(raw: Mapping[str, Any]) -> list[Path]:
+def directories_of(raw: Mapping[str, object]) -> list[Path]:
     """Return the catalogue directories that exist. Validation and checks report the others."""
     listed = raw.get("catalogues")
     paths = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []

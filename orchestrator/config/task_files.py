@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -29,7 +28,7 @@ class _TaskFile(TaskSpec):
     recipe: RecipePatch = Field(RecipePatch(), description="recipe keys that suit the task")
 
 
-def task_schema() -> dict[str, Any]:
+def task_schema() -> dict[str, object]:
     """JSON schema of a task file, whose name is that of the file."""
     schema = _TaskFile.model_json_schema()
     del schema["properties"]["name"]
@@ -49,7 +48,7 @@ class DescribedTask(TaskSpec):
         return TaskSpec.model_validate(self.model_dump())
 
 
-def unknown_metric(raw: Mapping[str, Any], problem: Problem) -> Problem:
+def unknown_metric(raw: Mapping[str, object], problem: Problem) -> Problem:
     """Return the problem of a task's metric with the metrics of its kind, if the kind can be read."""
     kind, metric = raw.get("kind"), raw.get("metric")
     if kind not in list(TaskKind) or metric in list(MetricName):

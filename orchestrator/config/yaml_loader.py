@@ -72,7 +72,7 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
         self._depth = 0
         self._sizes: dict[int, int] = {}  # by id of a node that is complete: its size, expanded
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> Any:
         event: Any = self.peek_event()
         if self._depth > _DEEPEST:
             fix = f"keep to {_DEEPEST} levels"
@@ -93,7 +93,7 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
             raise YamlProblem(problem, "remove aliases of aliases", node.start_mark)
         return node
 
-    def _size(self, node: Any) -> int:
+    def _size(self, node: yaml.Node) -> int:
         if isinstance(node, yaml.MappingNode):
             return 1 + sum(self._sizes[id(part)] for pair in node.value for part in pair)
         if isinstance(node, yaml.SequenceNode):
@@ -128,7 +128,7 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
                 key.tag = _MERGE
         return node
 
-    def _refuse_tag(self, node: Any, kind: Any, value: str | None) -> None:
+    def _refuse_tag(self, node: yaml.Node, kind: type[yaml.Node], value: str | None) -> None:
         """Raise for a tag that is no plain value's, or that its value does not fit."""
         resolved = self.resolve(kind, value, (True, False))  # type: ignore[no-untyped-call]
         also = {_STR, _FLOAT if resolved == _INT else _STR} if kind is yaml.ScalarNode else set()

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -23,7 +22,7 @@ class YamlFile:
     """A mapping in a file, and the lines of its keys. The line of a merged key (`<<`) is where it is
     written."""
 
-    raw: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, object] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)  # by dotted key
     anchored: frozenset[str] = frozenset()  # the keys of the mapping itself whose values hold an anchor
 
@@ -40,7 +39,7 @@ class YamlFile:
         return next((self.lines[part] for part in around if part in self.lines), None)
 
 
-def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Problem]]:
+def parse(text: str, where: str, key: str = "") -> tuple[object, list[Problem]]:
     """Return the value of `text`, None if it cannot be read, and its problems."""
     value, _, _, problems = _parse(text, where, key)
     return value, problems
@@ -72,7 +71,7 @@ def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[P
 _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value"}
 
 
-def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozenset[str], list[Problem]]:
+def _parse(text: str, where: str, key: str) -> tuple[object, dict[str, int], frozenset[str], list[Problem]]:
     """Return the value, its lines by dotted key, its own keys that hold an anchor, and what is wrong."""
     if wrong := control_characters(text, where, key):
         located = [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
 
 from orchestrator.config import GridCell, Inputs
 from orchestrator.contracts.backbone import BackboneSpec
@@ -41,17 +40,17 @@ CANDIDATE = {"splits": ["dev"]}  # of what a search tries; its number is left ou
 _ABSENT = "absent"  # shown for a key that only the other one has
 
 
-def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, Any]:
+def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, object]:
     """Return the identity of a backbone without its shape and vocabulary, which follow from the weights, and
     its input length, which is part of the recipe."""
     return backbone.model_dump(mode="json", include=_BACKBONE_FIELDS) | {"weights": digest}
 
 
-def method_identity(method: MethodSpec) -> dict[str, Any]:
+def method_identity(method: MethodSpec) -> dict[str, object]:
     return method.settings.model_dump(mode="json")
 
 
-def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
+def task_identity(task: TaskSpec, digest: str | None) -> dict[str, object]:
     """Return how the files are read, and their content; their paths are left out."""
     identity = task.model_dump(mode="json", include=_TASK_FIELDS)
     for key in ("files", "groups"):
@@ -59,7 +58,7 @@ def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
     return identity | {"data": digest}
 
 
-def recipe_identity(recipe: Recipe) -> dict[str, Any]:
+def recipe_identity(recipe: Recipe) -> dict[str, object]:
     """Return the recipe without the keys that have no effect beside the others, and without the scoring batch
     size."""
     budget = any(getattr(recipe, key) is not None for key in BUDGETS)
@@ -68,11 +67,11 @@ def recipe_identity(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", exclude={"evaluation_batch_size", *idle})
 
 
-def code_identity(digests: Digests) -> dict[str, Any]:
+def code_identity(digests: Digests) -> dict[str, object]:
     return {"worker": digests.code, "metrics": digests.metrics}
 
 
-def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
+def identity(spec: TrialSpec) -> dict[str, dict[str, object]]:
     """Return what the fingerprint of a spec digests, without seed and fold, which are in the trial's name."""
     parts = {
         "backbone": backbone_identity(spec.backbone, spec.digests.weights),
@@ -84,7 +83,7 @@ def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
     return parts if spec.candidate is None else parts | {"scored": dict(CANDIDATE)}
 
 
-def part_digest(part: Mapping[str, Any]) -> str:
+def part_digest(part: Mapping[str, object]) -> str:
     """Return the digest of one part of an identity, which many trials share."""
     return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -112,7 +111,7 @@ def differences(old: TrialSpec, new: TrialSpec) -> tuple[str, ...]:
     )
 
 
-def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
     for key, inner in value.items():
         if isinstance(inner, Mapping):
             yield from _flat(inner, f"{above}{key}.")
@@ -120,7 +119,7 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
             yield f"{above}{key}", inner
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:8]}…"
 
@@ -153,7 +152,7 @@ class Fingerprints:
         """Return the fingerprint of a candidate whose values the cell has."""
         return combine({**self.parts(cell), "scored": self._scored}, seed)
 
-    def _once(self, key: tuple[str, Hashable], part: Callable[[], Mapping[str, Any]]) -> str:
+    def _once(self, key: tuple[str, Hashable], part: Callable[[], Mapping[str, object]]) -> str:
         if key not in self._known:
             self._known[key] = part_digest(part())
         return self._known[key]

@@ -16,7 +16,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.recipe import Recipe
@@ -128,7 +128,7 @@ def _distribution(values: Range | tuple[Value, ...], is_integer: bool) -> BaseDi
     return FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _readable(drawn: dict[str, Any], tune: Tune) -> Values:
+def _readable(drawn: Values, tune: Tune) -> Values:
     rounded: Values = {}
     for key, values in tune.space.items():
         value = drawn[key]

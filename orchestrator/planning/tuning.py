@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -159,7 +158,7 @@ def _said(error: ValidationError) -> str:
     return " ".join([*map(str, first["loc"][-1:]), first["msg"].removeprefix("Value error, ")])
 
 
-def applied(cell: GridCell, values: Mapping[str, Any]) -> GridCell:
+def applied(cell: GridCell, values: Values) -> GridCell:
     """Return the cell with a candidate's values. They leave room for the text: the grid has checked that.
     Raises pydantic.ValidationError where they do not go together."""
     method, recipe = with_values(cell.variant.spec, cell.recipe, values)

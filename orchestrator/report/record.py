@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.contracts.ledger import Totals, device_unit
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis.across_tasks import AcrossTasks
@@ -44,7 +42,7 @@ class Report(Record):
     weights: tuple[WeightsOrigin, ...] = ()
     runs_from: str | None = None  # where runs come from that Frontier did not make
     provenance: dict[str, str]
-    config: dict[str, Any]
+    config: dict[str, object]
 
     @property
     def device_unit(self) -> str:

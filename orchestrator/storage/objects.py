@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import StorageError
 
 # The library's own retries: with them a request gives up after about a minute.
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
 _S3 = {
     "use_listings_cache": False,
     "config_kwargs": {
@@ -18,17 +21,17 @@ _S3 = {
         "retries": {"mode": "standard", "max_attempts": 6},
     },
 }
-_DEFAULTS: Mapping[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
+_DEFAULTS: Mapping[str, dict[str, object]] = {"s3": _S3, "s3a": _S3}
 
 
 class ObjectStore:
     """`options` are fsspec's for the protocol of `uri`; credentials come from the environment."""
 
-    def __init__(self, uri: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, uri: str, options: Mapping[str, object]) -> None:
         self.uri, self._options = uri.rstrip("/"), options
 
     @cached_property
-    def _filesystem(self) -> tuple[Any, str]:
+    def _filesystem(self) -> tuple[AbstractFileSystem, str]:
         try:
             from fsspec.core import url_to_fs
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.errors import StorageError
@@ -32,7 +32,7 @@ class Remote:
     """A storage by URI: `s3://bucket/prefix`. Travels to other machines, so it holds no credentials."""
 
     uri: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
     def open(self) -> Store:
         if self.uri.startswith("file://"):

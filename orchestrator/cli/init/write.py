@@ -186,6 +186,7 @@ def _checked(text: str, name: str, file: Path) -> TaskSpec:
     raw, problems = parse(text, str(file), "")
     if problems:
         raise ConfigError(problems)
+    assert isinstance(raw, dict)
     task, invalid = validate(DescribedTask, raw | {"name": name}, str(file))
     if task is None:
         raise ConfigError(invalid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -62,8 +62,8 @@ class PublishedTable(Record):
 class PublishedSetup(Record):
     """What one model was run with, where it differs from the rest of a publication."""
 
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method, as those of the sheet
-    recipe: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, dict[str, object]] = Field(default_factory=dict)  # by method, as those of the sheet
+    recipe: dict[str, object] = Field(default_factory=dict)
 
 
 class PublicationSheet(Record):
@@ -73,18 +73,18 @@ class PublicationSheet(Record):
     citation: str | None = None
     source: str | None = None
     protocol: tuple[ProtocolDifference, ...] = ()
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
-    recipe: dict[str, Any] = Field(default_factory=dict)  # theirs; where ours differs, the row says so
+    settings: dict[str, dict[str, object]] = Field(default_factory=dict)  # method -> settings that must agree
+    recipe: dict[str, object] = Field(default_factory=dict)  # theirs; where ours differs, the row says so
     models: dict[str, PublishedSetup] = Field(
         default_factory=dict
     )  # what goes before the two for some models
     tables: dict[str, PublishedTable] = Field(default_factory=dict)  # by source_table
 
-    def settings_of(self, model: str, method: str) -> dict[str, Any]:
+    def settings_of(self, model: str, method: str) -> dict[str, object]:
         own = self.models.get(model, PublishedSetup()).settings
         return own.get(method, self.settings.get(method, {}))
 
-    def recipe_of(self, model: str) -> dict[str, Any]:
+    def recipe_of(self, model: str) -> dict[str, object]:
         return self.recipe | self.models.get(model, PublishedSetup()).recipe
 
 

@@ -74,11 +74,13 @@ def setting_effects(points: Sequence[Point], sweep: SweepRecord) -> tuple[Settin
     return tuple(effects)
 
 
-def _values(point: Point, sweep: SweepRecord) -> dict[str, Any]:
+def _values(point: Point, sweep: SweepRecord) -> dict[str, object]:
     """Return settings and recipe of a cell without what a search chose, which differs without being
     varied."""
     method, recipe = sweep.methods.get(point.cell.method), sweep.recipes.get(point.cell.name)
-    values: dict[str, Any] = {} if method is None else {"entry": method.entry, **method.settings.model_dump()}
+    values: dict[str, object] = (
+        {} if method is None else {"entry": method.entry, **method.settings.model_dump()}
+    )
     values |= {} if recipe is None else recipe.model_dump()
     tuned = sweep.tuned.get(point.cell.name)
     for key in tuned.values if tuned else ():
@@ -87,7 +89,7 @@ def _values(point: Point, sweep: SweepRecord) -> dict[str, Any]:
 
 
 def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[SettingSeries, ...]:
-    groups: dict[tuple[Any, ...], list[tuple[Point, Values]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[Point, Values]]] = {}
     for point, values in scored:
         rest = tuple(sorted((name, repr(value)) for name, value in values.items() if name != key))
         place = (point.cell.model, point.cell.domain, point.comparison or "", rest)

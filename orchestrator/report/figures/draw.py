@@ -24,6 +24,7 @@ from orchestrator.report.figures.look import (
     MARKERS,
     WIDTH,
 )
+from orchestrator.report.render.plot_data import CostView, FrontierPlot, QualityFloor
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.task_report import TaskReport
 
@@ -42,22 +43,20 @@ def signs(points: Sequence[Point]) -> tuple[dict[str, str], dict[str, str]]:
     return markers, {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(domains)}
 
 
-def frontier_figure(
-    task: TaskReport, points: Sequence[Point], drawn: Mapping[str, Any], view: Mapping[str, Any]
-) -> Figure:
+def frontier_figure(points: Sequence[Point], drawn: FrontierPlot, view: CostView) -> Figure:
     """Draw one cost axis. `drawn` and `view` are those of the page's plot (`render.frontier_plot`), in the
     order of `points`; the frontier is filled and numbered, and named below."""
     markers, colours = signs(points)
-    members = [i for i, on in enumerate(view["frontier"]) if on]
-    members.sort(key=lambda i: view["x"][i])
+    costs = {i: cost for i, cost in enumerate(view["x"]) if cost is not None}
+    members = sorted((i for i, on in enumerate(view["frontier"]) if on), key=costs.__getitem__)
     keys = _keys(markers, colours)
     rows = len(members) + -(-len(keys) // _COLUMNS) + 1
     figure, axes = _axes(rows)
-    for i, point in enumerate(points):
-        if view["x"][i] is not None:
-            _point(axes, point, (drawn, view, i), markers[point.cell.method], colours[point.cell.domain])
+    for i, cost in costs.items():
+        cell = points[i].cell
+        _point(axes, cost, (drawn, view, i), markers[cell.method], colours[cell.domain])
     for number, i in enumerate(members, 1):
-        at = (view["x"][i], drawn["y"][i])
+        at = (costs[i], drawn["y"][i])
         axes.annotate(str(number), at, xytext=(4, 4), textcoords="offset points", fontsize=_SMALL)
     axes.step(*view["line"], where="post", linestyle=":", color=INK, linewidth=1, zorder=1)
     _floor(axes, drawn["guessing"], drawn["axis"]["range"])
@@ -139,22 +138,18 @@ def _axes(rows: int, height: float = HEIGHT) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _point(
-    axes: Axes, point: Point, at: tuple[Mapping[str, Any], Mapping[str, Any], int], marker: str, colour: str
-) -> None:
+def _point(axes: Axes, x: float, at: tuple[FrontierPlot, CostView, int], marker: str, colour: str) -> None:
     drawn, view, i = at
     on = bool(view["frontier"][i])
-    x, y, low, high = view["x"][i], drawn["y"][i], drawn["low"][i], drawn["high"][i]
-    bars: dict[str, Any] = {}
-    if low is not None and high is not None:
-        bars["yerr"] = [[max(0.0, y - low)], [max(0.0, high - y)]]
-    if on and view["spread"] and view["spread"][i]:
-        down, up = view["spread"][i]
-        bars["xerr"] = [[max(0.0, down)], [max(0.0, up)]]
+    y, low, high = drawn["y"][i], drawn["low"][i], drawn["high"][i]
+    spread = view["spread"][i] if on and view["spread"] else None
+    beside = [[max(0.0, end)] for end in spread] if spread else None
+    above = None if low is None or high is None else [[max(0.0, y - low)], [max(0.0, high - y)]]
     axes.errorbar(
         x,
         y,
-        **bars,
+        xerr=beside,
+        yerr=above,
         marker=marker,
         color=colour,
         markerfacecolor=colour if on else "white",
@@ -166,7 +161,7 @@ def _point(
     )
 
 
-def _cost_axis(axes: Axes, view: Mapping[str, Any]) -> None:
+def _cost_axis(axes: Axes, view: CostView) -> None:
     low, high = view["axis"]["range"]
     axes.set_xscale("log")
     axes.set(xlim=(10**low, 10**high), xlabel=f"{view['title']}, log scale")
@@ -175,7 +170,7 @@ def _cost_axis(axes: Axes, view: Mapping[str, Any]) -> None:
         axes.set_xticks(view["axis"]["tickvals"], view["axis"]["ticktext"])
 
 
-def _floor(axes: Axes, guessing: Mapping[str, Any] | None, span: tuple[float, float]) -> None:
+def _floor(axes: Axes, guessing: QualityFloor | None, span: Sequence[float]) -> None:
     """Draw what guessing scores: a line, or a note at the edge that it is beyond."""
     if guessing is None:
         return

@@ -44,11 +44,10 @@ def _figures(report: Report) -> Iterator[tuple[str, Figure]]:
             ending = "" if len(task.comparisons) == 1 else f"-{number}"
             points = of_comparison(task, comparison)
             drawn = plot(task, comparison, look)
-            for view in [] if drawn is None else drawn["views"]:
-                yield (
-                    _name("frontier", task.task, view["side"]) + ending,
-                    frontier_figure(task, points, drawn or {}, view),
-                )
+            if drawn is not None:
+                for view in drawn["views"]:
+                    name = _name("frontier", task.task, view["side"]) + ending
+                    yield name, frontier_figure(points, drawn, view)
             if points:
                 yield _name("quality", task.task) + ending, quality_figure(task, points)
             curves = [c for c in task.curves if c.comparison == comparison.label]

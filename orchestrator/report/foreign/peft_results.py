@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -73,7 +73,7 @@ class _SystemInfo(_Part):
 
 
 class _MetaInfo(_Part):
-    dataset_info: dict[str, Any]
+    dataset_info: dict[str, object]
     package_info: dict[str, str | None]
     system_info: _SystemInfo
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from typing import Any
 
 from orchestrator import units
 from orchestrator.contracts.vocabulary import FailureRule
@@ -120,17 +119,17 @@ def _advice(report: Report) -> list[tuple[Pick, tuple[Recommendation, ...]]]:
     ]
 
 
-def _plots(report: Report, look: Style) -> tuple[dict[str, Any], dict[str, str]]:
+def _plots(report: Report, look: Style) -> tuple[dict[str, object], dict[str, str]]:
     """By the id of their place in the page: the figures, and what they show in words."""
-    plots: dict[str, Any] = {}
+    plots: dict[str, object] = {}
     alts: dict[str, str] = {}
     for t, task in enumerate(report.tasks):
         for c, comparison in enumerate(task.comparisons):
             if (drawn := plot(task, comparison, look)) is not None:
                 plots[f"plot-{t}-{c}"] = drawn
                 alts[f"plot-{t}-{c}"] = frontier_alternative(task, comparison)
-            if (drawn := curve_plot(task, comparison)) is not None:
-                plots[f"curve-{t}-{c}"] = drawn
+            if (curves := curve_plot(task, comparison)) is not None:
+                plots[f"curve-{t}-{c}"] = curves
                 alts[f"curve-{t}-{c}"] = curves_alternative(task, comparison)
         for a, axis in enumerate(task.axes):
             plots[f"axis-{t}-{a}"] = axis_plot(task, axis)

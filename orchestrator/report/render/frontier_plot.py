@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
 
 from markupsafe import escape
 
@@ -21,6 +20,7 @@ from orchestrator.report.analysis.frontiers import FrontierView
 from orchestrator.report.analysis.objectives import OBJECTIVES, Objective, measurement
 from orchestrator.report.record import Report
 from orchestrator.report.render.markers import MARKERS
+from orchestrator.report.render.plot_data import CostView, FrontierPlot, QualityFloor
 from orchestrator.report.render.scales import span, ticks
 from orchestrator.report.render.text import probability_text
 from orchestrator.report.results.point import Comparison, Point
@@ -52,7 +52,7 @@ def style(report: Report) -> Style:
     )
 
 
-def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any] | None:
+def plot(task: TaskReport, comparison: Comparison, look: Style) -> FrontierPlot | None:
     """None where there is nothing to draw."""
     points = [p for p in task.points if p.comparison == comparison.label and p.quality is not None]
     views = [view for shown in _shown(task, comparison) if (view := _view(shown, points, task, comparison))]
@@ -68,8 +68,8 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         "domains": [{"name": d, "colour": look.colours[d]} for d in domains],
         "methods": sorted({p.cell.method for p in points}),
         "y": [_short(q.mean) for q in qualities],
-        "low": [_short(low) for low, _ in ends],
-        "high": [_short(high) for _, high in ends],
+        "low": [None if low is None else _short(low) for low, _ in ends],
+        "high": [None if high is None else _short(high) for _, high in ends],
         "domain": [domains.index(p.cell.domain) for p in points],
         "symbol": [look.symbols[p.cell.method] for p in points],
         "size": [sizes[p.total_parameters] for p in points],
@@ -90,8 +90,8 @@ def _labels(points: Sequence[Point]) -> list[str]:
     return [p.cell.method if alike else p.name for p in points]
 
 
-def floor(task: TaskReport) -> dict[str, Any] | None:
-    """{value, label} of the line of guessing; None where it is unknown."""
+def floor(task: TaskReport) -> QualityFloor | None:
+    """Return the line of guessing, None where it is unknown."""
     value = task.guessing.get(task.metric)
     return None if value is None else {"value": _short(value), "label": f"guessing {value:.3f}"}
 
@@ -120,7 +120,7 @@ def _is_pair(view: FrontierView) -> bool:
 
 def _view(
     shown: tuple[Objective, frozenset[str]], points: Sequence[Point], task: TaskReport, comparison: Comparison
-) -> dict[str, Any] | None:
+) -> CostView | None:
     """One cost axis: where the points stand on it, and the line of the best quality that a budget buys."""
     objective, members = shown
     costs = [measurement(p, objective) for p in points]
@@ -139,7 +139,7 @@ def _view(
     return {
         "side": objective.value,
         "title": title[0].upper() + title[1:],
-        "x": [_short(cost) for cost in costs],
+        "x": [None if cost is None else _short(cost) for cost in costs],
         "spread": _cost_bars(points, axis["range"]) if time else None,
         "frontier": [int(flag) for flag in on],
         "line": _line([(c, p) for c, p, flag in zip(costs, points, on, strict=True) if flag], max(positive)),
@@ -202,6 +202,6 @@ def _sizes(points: Sequence[Point]) -> Mapping[int | None, float]:
     return diameters
 
 
-def _short(value: Any) -> Any:
-    """Six digits are more than a screen shows; None stays."""
-    return None if value is None else float(f"{value:.6g}")
+def _short(value: float) -> float:
+    """Six digits are more than a screen shows."""
+    return float(f"{value:.6g}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from markupsafe import escape
 
 from orchestrator.report import text
@@ -17,14 +15,14 @@ from orchestrator.report.task_report import TaskReport
 _HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
 
 
-def curve_plot(task: TaskReport, comparison: Comparison) -> dict[str, Any] | None:
+def curve_plot(task: TaskReport, comparison: Comparison) -> dict[str, object] | None:
     """{data, layout, series} for Plotly and the legend. Series i are the traces whose `meta.series` is i: its
     band, where its seeds are more than one, and its line. Each has a symbol of its own; there are fewer
     colours, so that those which share one differ in the dash as well."""
     curves = [c for c in task.curves if c.comparison == comparison.label]
     if not curves:
         return None
-    traces: list[dict[str, Any]] = []
+    traces: list[dict[str, object]] = []
     series = []
     symbols = list(MARKERS)
     for index, curve in enumerate(curves):
@@ -49,7 +47,7 @@ def curve_plot(task: TaskReport, comparison: Comparison) -> dict[str, Any] | Non
     }
 
 
-def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, Any]) -> dict[str, Any]:
+def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, object]) -> dict[str, object]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -67,7 +65,7 @@ def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, Any]) -> dict[st
     }
 
 
-def _band(curve: Curve, meta: dict[str, Any]) -> list[dict[str, Any]]:
+def _band(curve: Curve, meta: dict[str, object]) -> list[dict[str, object]]:
     """One closed outline: there along the upper ends, and back along the lower ones."""
     read = [(v.step, v.quality.read.interval) for v in curve.values]
     ends = [(step, *interval) for step, interval in read if interval is not None]

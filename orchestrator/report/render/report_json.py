@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.contracts.ledger import Spending
 from orchestrator.report.analysis.equivalence import Equivalence
 from orchestrator.report.analysis.replication import Replication
@@ -15,7 +13,7 @@ from orchestrator.report.statistics.summary import Summary
 from orchestrator.report.task_report import TaskReport
 
 
-def report_json(report: Report) -> dict[str, Any]:
+def report_json(report: Report) -> dict[str, object]:
     """The stable, documented form: `frontier report --json` and report.json."""
     return {
         "sweep": report.sweep,
@@ -42,7 +40,7 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _task_json(task: TaskReport) -> dict[str, Any]:
+def _task_json(task: TaskReport) -> dict[str, object]:
     return {
         "task": task.task,
         "title": task.title,
@@ -70,7 +68,7 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
     }
 
 
-def _recommended_json(task: TaskReport, comparison: Comparison) -> dict[str, Any]:
+def _recommended_json(task: TaskReport, comparison: Comparison) -> dict[str, object]:
     rows = recommendations(task, comparison)
     by_budget = [
         {"budget_device_hours": row.cost, "cell": row.point.name, "shown": row.shown} for row in rows
@@ -78,7 +76,7 @@ def _recommended_json(task: TaskReport, comparison: Comparison) -> dict[str, Any
     return {"comparison": comparison.label, "by_budget": by_budget}
 
 
-def _scores_json(scores: TaskScores) -> dict[str, Any]:
+def _scores_json(scores: TaskScores) -> dict[str, object]:
     return {
         **scores.scores.model_dump(mode="json", exclude={"swaps"}),
         "warnings": list(scores.scores.warnings),
@@ -86,7 +84,7 @@ def _scores_json(scores: TaskScores) -> dict[str, Any]:
     }
 
 
-def _replication_json(replication: Replication) -> dict[str, Any]:
+def _replication_json(replication: Replication) -> dict[str, object]:
     counts = {verdict.value: replication.count(verdict) for verdict in Equivalence}
     rows = [
         {
@@ -105,7 +103,7 @@ def _replication_json(replication: Replication) -> dict[str, Any]:
     return {**replication.model_dump(mode="json", exclude={"rows"}), **counts, "rows": rows}
 
 
-def point_json(task: TaskReport, point: Point) -> dict[str, Any]:
+def point_json(task: TaskReport, point: Point) -> dict[str, object]:
     return {
         "backbone": point.backbone,
         **point.cell.model_dump(exclude={"task"}),
@@ -154,7 +152,7 @@ def point_json(task: TaskReport, point: Point) -> dict[str, Any]:
     }
 
 
-def _summary_json(summary: Summary) -> dict[str, Any]:
+def _summary_json(summary: Summary) -> dict[str, object]:
     return {
         "mean": summary.mean,
         "spread": summary.sd,
@@ -163,7 +161,7 @@ def _summary_json(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _totals_json(report: Report) -> dict[str, Any]:
+def _totals_json(report: Report) -> dict[str, object]:
     totals = report.totals
     parts = [part for part in Spending.model_fields if part != "device_type"]
     hours = [

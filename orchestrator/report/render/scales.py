@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator import units
+from orchestrator.report.render.plot_data import LogAxis
 
 _MOST_ROOM = math.log10(2)  # beyond the points on either side, for the ends of their bars
 _TIMES = (1.0, 60.0, 3600.0)  # seconds; in each unit the ticks are these counts:
@@ -30,7 +30,7 @@ def span(
     return [round(bottom, 4), round(top, 4)]
 
 
-def ticks(costs: Sequence[float], ends: Sequence[float] = (), *, time: bool = False) -> dict[str, Any]:
+def ticks(costs: Sequence[float], ends: Sequence[float] = (), *, time: bool = False) -> LogAxis:
     """A logarithmic axis: ticks at 1, 2 and 5 times the powers of ten, written out; the range leaves room for
     the markers, and for the `ends` of bars that are near. `costs` are positive; hours, with `time`."""
     low, high = math.log10(min(costs)), math.log10(max(costs))

@@ -20,7 +20,7 @@ _WIDE = 8.0  # largest over smallest value from which the axis is logarithmic
 _APART = 0.02  # share of the axis by which neighbouring series are set apart
 
 
-def axis_plot(task: TaskReport, axis: SettingEffect) -> dict[str, Any]:
+def axis_plot(task: TaskReport, axis: SettingEffect) -> dict[str, object]:
     """{data, layout, series} for Plotly and the legend; trace i is series i."""
     values = sorted({v.value for s in axis.series for v in s.values})
     log = values[0] > 0 and values[-1] / values[0] >= _WIDE

@@ -74,8 +74,8 @@ def frontier_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[str, Any]:
-    figures = point_json(task, point)
+def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[str, object]:
+    figures: dict[str, Any] = point_json(task, point)
     low, high = figures.pop("quality_interval") or (None, None)
     metrics, signatures = figures.pop("metrics"), figures.pop("signatures")
     failed = figures.pop("failed")

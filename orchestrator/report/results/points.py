@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from orchestrator.contracts.backbone import contamination
 from orchestrator.contracts.methods import MethodSpec
@@ -177,7 +176,7 @@ def _metrics(results: Sequence[Result], failed: int, counting: Counting) -> dict
     return summaries
 
 
-def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRecord) -> dict[str, Any]:
+def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRecord) -> dict[str, object]:
     """Return what the notes of a point need: its search, its rows, how its training went."""
     method, recipe = sweep.methods.get(cell.cell.method), sweep.recipes.get(cell.cell.name)
     capped = recipe is not None and (recipe.train_rows or recipe.train_rows_per_class)
