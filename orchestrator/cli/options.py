@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,7 +22,7 @@ class LauncherName(StrEnum):
     SIMULATED = "simulated"
 
 
-def launcher_option(purpose: str) -> Any:
+def launcher_option(purpose: str) -> object:
     """Return the option of a launcher. typer's own parser of an enum words its refusal as pydantic does."""
     return typer.Option(parser=_launcher_named, metavar="|".join(LauncherName), help=purpose)
 

@@ -40,7 +40,7 @@ def table_terminal() -> Terminal:
     return terminal
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print JSON on stdout, with escapes if its encoding lacks characters."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     print(json.dumps(value, indent=1, ensure_ascii=not unicode))

@@ -8,15 +8,17 @@ import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.debugging import shows_words
 from orchestrator.contracts.record import Record
 from orchestrator.errors import FrontierError, InputError
 
+WorkerAnswer: TypeAlias = dict[str, Any]  # a line of JSON, as the module that is asked says
 
-def ask(module: str, request: Record, *arguments: str) -> Iterator[dict[str, Any]]:
+
+def ask(module: str, request: Record, *arguments: str) -> Iterator[WorkerAnswer]:
     """Runs `python -m module arguments`, hands it `request`, and yields the JSON lines it answers.
 
     Raises InputError with the worker's own words where it refuses the request; FrontierError, without the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 
@@ -26,7 +26,7 @@ def _key(name: str, title: str = "", *, folds: bool = False) -> Column:
     return Column(title or name, lambda row: _words(row[name]), folds=folds)
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "unknown" if value is None else str(value)

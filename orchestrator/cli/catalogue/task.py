@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 from rich.table import Table
 
@@ -16,7 +15,7 @@ from orchestrator.cli.catalogue.arguments import parse_settings, unknown_name
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
-from orchestrator.cli.worker_calls import ask
+from orchestrator.cli.worker_calls import WorkerAnswer, ask
 from orchestrator.config.catalogue import read_catalogue
 from orchestrator.config.data_digests import digest_data
 from orchestrator.config.known_counts import remember_counts
@@ -98,7 +97,7 @@ def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
     return root
 
 
-def show_splits(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> None:
+def show_splits(spec: TaskSpec, answer: WorkerAnswer, console: Terminal) -> None:
     """Print the answer of `workers.inspect`: a column per split, and what to beware of."""
     console.print(f"{spec.title} ({spec.kind}), metric {answer['metric']}", highlight=False)
     console.print(_splits_table(answer))
@@ -121,7 +120,7 @@ _LIKELY = 0.8  # the score at which the width of an interval is shown
 _FEW = 10  # units, with which no interval is worth a figure
 
 
-def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
+def _what_decides(spec: TaskSpec, answer: WorkerAnswer) -> Iterator[str]:
     """Yield what a score will be compared with, and how well so many rows of test can measure it."""
     if (floor := _guessing(spec, answer)) is not None:
         what = "always answering the commonest class of test"
@@ -152,7 +151,7 @@ def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _guessing(spec: TaskSpec, answer: dict[str, Any]) -> float | None:
+def _guessing(spec: TaskSpec, answer: WorkerAnswer) -> float | None:
     """Return the score of the best constant answer on test, None for metrics that class sizes do not give."""
     test = answer["splits"].get(Split.TEST, {})
     sizes = test.get("labels")
@@ -175,7 +174,7 @@ def _same_labels(metric: MetricName, sizes: Sequence[int], examples: int) -> flo
     return None
 
 
-def counts_of(answer: dict[str, Any]) -> dict[Split, SplitCounts]:
+def counts_of(answer: WorkerAnswer) -> dict[Split, SplitCounts]:
     """Return the counts in the answer of `workers.inspect`, by split."""
     kinds = ("skipped", "set_aside")
     return {
@@ -200,7 +199,7 @@ _COUNTED = {
 }
 
 
-def _splits_table(answer: dict[str, Any]) -> Table:
+def _splits_table(answer: WorkerAnswer) -> Table:
     """Return a table with one column per split. A format without documents has no row for them."""
     splits = answer["splits"]
     table = plain_table("", numbers=splits)

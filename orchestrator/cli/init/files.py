@@ -98,11 +98,11 @@ def _why(key: str, study: Study) -> str:
     return answer.why if answer is not None and key == "kind" else ""
 
 
-def _line(key: str, value: Any, comment: str = "") -> str:
+def _line(key: str, value: object, comment: str = "") -> str:
     return f"{key}: {_flow(value)}" + (f"  # {comment}" if comment else "")
 
 
-def _flow(value: Any) -> str:
+def _flow(value: object) -> str:
     """Return a value as YAML on one line. Texts that look like numbers, as commits may, are quoted."""
     if isinstance(value, str) and _LIKE_A_NUMBER.fullmatch(value):
         return json.dumps(value)
@@ -112,7 +112,7 @@ def _flow(value: Any) -> str:
     return text.strip()[1:-1]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from orchestrator.config import Catalogue
 from orchestrator.config.weights_digests import folder_of
@@ -31,7 +30,7 @@ class Start:
 
     models: tuple[str, ...]
     domains: tuple[str, ...]
-    methods: tuple[dict[str, Any], ...]
+    methods: tuple[Mapping[str, object], ...]
     epochs: int
     why: str  # these models
     batch_size: int = _BATCH

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.cli.catalogue.task import counts_of, show_splits
 from orchestrator.cli.init.asking import Asking, on_terminal
@@ -22,7 +21,7 @@ from orchestrator.cli.init.study import Flags, Study, settle, title_of
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table
-from orchestrator.cli.worker_calls import ask
+from orchestrator.cli.worker_calls import WorkerAnswer, ask
 from orchestrator.config import load_catalogue
 from orchestrator.config.data_digests import digest_data
 from orchestrator.config.known_counts import remember_counts
@@ -193,7 +192,7 @@ def _checked(text: str, name: str, file: Path) -> TaskSpec:
     return task.spec()
 
 
-def _inspected(spec: TaskSpec, root: Path, cache: Path) -> dict[str, Any]:
+def _inspected(spec: TaskSpec, root: Path, cache: Path) -> WorkerAnswer:
     """Read every row in a worker, and remember its counts for the plan. Raises DataError."""
     [answer] = ask("workers.inspect", InspectTask(task=spec, root=str(root)), "task")
     digest = digest_data(spec, root, own_cache())

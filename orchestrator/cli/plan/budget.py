@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from rich.console import Console
 
@@ -25,7 +24,7 @@ def show_budget(plan: Plan, console: Console) -> None:
                 console.print(line, highlight=False)
 
 
-def budget_json(plan: Plan) -> list[dict[str, Any]]:
+def budget_json(plan: Plan) -> list[dict[str, object]]:
     """Return a record per key of the budget. Raises ConfigError as `show_budget` does."""
     return [
         {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +16,7 @@ from orchestrator.planning import Plan
 from orchestrator.planning.steps import optimiser_steps
 
 
-def explain_json(plan: Plan, asked: str) -> dict[str, Any]:
+def explain_json(plan: Plan, asked: str) -> dict[str, object]:
     """Stable keys: cell, backbone, method, task, optimiser_steps, recipe, settings; of each of the last two a
     list of {key, value, source, in, file, line}. Raises ConfigError where there is no such cell."""
     name, recipe, settings = _explained(plan, asked)
@@ -65,7 +64,7 @@ def _cell_named(plan: Plan, asked: str) -> str:
     return matches[0]
 
 
-def _json(explained: Explained) -> dict[str, Any]:
+def _json(explained: Explained) -> dict[str, object]:
     origin = dataclasses.asdict(explained.origin)
     file = None if explained.origin.file is None else str(explained.origin.file)
     record = {"source": origin["source"], "in": origin["key"] or None, "file": file, "line": origin["line"]}
@@ -79,7 +78,7 @@ def _table(title: str, values: Sequence[Explained]) -> Table:
     return table
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -4,7 +4,7 @@ resources."""
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -19,13 +19,25 @@ from orchestrator.planning.placement import holds
 from orchestrator.units import quantity
 
 
-def too_large(plan: Plan) -> list[dict[str, Any]]:
+class TooLarge(TypedDict):
+    """Keys are stable: `--json` prints them."""
+
+    backbone: str
+    method: str
+    trials: int
+    memory_bytes: int
+    memory: str
+    fits_on: list[str]  # devices of the catalogue
+    usual: str | None  # the device that the prices mean
+
+
+def too_large(plan: Plan) -> list[TooLarge]:
     """Model and method whose estimate exceeds the GPU that the sweep's prices mean, or where they name none
     that is known, every GPU of the catalogue. In half precision unless the recipe says otherwise."""
     resources, devices = plan.sweep.config.resources, plan.sweep.catalogue.devices
     if not isinstance(resources, Resources) or not resources.gpus:
         return []
-    usual, warnings = _usual(plan), list[dict[str, Any]]()
+    usual, warnings = _usual(plan), list[TooLarge]()
     cells: dict[tuple[str, str], list[GridCell]] = defaultdict(list)
     for cell in plan.sweep.grid.cells:
         cells[cell.backbone.name, cell.cell.method].append(cell)
@@ -39,8 +51,15 @@ def too_large(plan: Plan) -> list[dict[str, Any]]:
             continue
         trials = sum(len(cell.folds) for cell in alike) * len(plan.sweep.config.seeds)
         warnings.append(
-            {"backbone": backbone, "method": method, "trials": trials, "memory_bytes": round(most.bytes)}
-            | {"memory": most.words, "fits_on": sorted(holders), "usual": usual.name if usual else None}
+            {
+                "backbone": backbone,
+                "method": method,
+                "trials": trials,
+                "memory_bytes": round(most.bytes),
+                "memory": most.words,
+                "fits_on": sorted(holders),
+                "usual": usual.name if usual else None,
+            }
         )
     return warnings
 

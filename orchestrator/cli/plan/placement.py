@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from rich.console import Console
 
@@ -19,14 +18,14 @@ from orchestrator.units import quantity
 _FRACTIONS = {0.125: "an eighth of a GPU", 0.25: "a quarter of a GPU", 0.5: "half a GPU", 1.0: "a GPU"}
 
 
-def placement_json(plan: Plan) -> dict[str, Any]:
+def placement_json(plan: Plan) -> dict[str, object]:
     """Return the placement of each cell; empty if the sweep sets `resources` itself."""
     if not isinstance(plan.sweep.config.resources, AutoResources):
         return {}
     return {name: _json(placed) for name, placed in plan.placements.items()}
 
 
-def _json(placed: Placement) -> dict[str, Any]:
+def _json(placed: Placement) -> dict[str, object]:
     needs = placed.needs
     return {
         "resources": placed.resources.model_dump(mode="json"),

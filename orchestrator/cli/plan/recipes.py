@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from rich.console import Console
 
@@ -19,7 +18,7 @@ from orchestrator.planning.steps import (
 from orchestrator.units import quantity
 
 
-def recipes_json(plan: Plan) -> dict[str, dict[str, Any]]:
+def recipes_json(plan: Plan) -> dict[str, dict[str, object]]:
     """Return, by cell, the values that a score depends on most."""
     return {
         name: {"learning_rate": plan.cells[name].recipe.learning_rate, "optimiser_steps": steps}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from rich.console import Console
 
@@ -16,19 +15,24 @@ from orchestrator.units import quantity, rounded
 _MOST_LINES = 12
 
 
-def search_json(search: Search) -> dict[str, Any]:
+def search_json(search: Search) -> dict[str, object]:
     """Stable keys: cell, trials, seed, space, drawn, left, forecast_seconds, tuned, problem."""
-    ahead = [forecast for part in search.ahead for forecast in part]
-    forecasts = [forecast.seconds for forecast in ahead if forecast is not None]
     return {
         "cell": search.cell.cell.name,
         **search.tune.model_dump(mode="json"),
         "drawn": [{"trial": c.trial.name, **c.values} for c in search.candidates],
         "left": search.left,
-        "forecast_seconds": sum(forecasts) if len(forecasts) == len(ahead) else None,
+        "forecast_seconds": _seconds(search),
         "tuned": None if search.tuned is None else search.tuned.model_dump(mode="json"),
         "problem": search.problem,
     }
+
+
+def _seconds(search: Search) -> float | None:
+    """Return the forecast of what is left to run, None where a part of it is not known."""
+    ahead = [forecast for part in search.ahead for forecast in part]
+    forecasts = [forecast.seconds for forecast in ahead if forecast is not None]
+    return sum(forecasts) if len(forecasts) == len(ahead) else None
 
 
 def show_searches(plan: Plan, console: Console) -> None:
@@ -39,15 +43,14 @@ def show_searches(plan: Plan, console: Console) -> None:
     devices = {name: placed.resources.devices for name, placed in plan.placements.items()}
     unit = plan.forecast.device
     for (method, space), searches in list(groups.items())[:_MOST_LINES]:
-        records = [search_json(search) for search in searches]
         over, left = sum(s.tuned is not None for s in searches), sum(s.left for s in searches)
-        seconds = [
-            None
-            if record["forecast_seconds"] is None
-            else record["forecast_seconds"] * devices[search.cell.cell.name]
-            for record, search in zip(records, searches, strict=True)
+        seconds = [_seconds(search) for search in searches]
+        known = [
+            each * devices[search.cell.cell.name]
+            for each, search in zip(seconds, searches, strict=True)
+            if each is not None
         ]
-        cost = "" if None in seconds else f", about {rounded(sum(filter(None, seconds)) / 3600)} {unit}"
+        cost = "" if None in seconds else f", about {rounded(sum(known) / 3600)} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
         console.print(
             styled("search", "cyan"),
@@ -87,7 +90,7 @@ def unknown_pretraining(plan: Plan) -> list[str]:
     return sorted(name for name, backbone in asked.items() if not pretraining_known(backbone))
 
 
-def contamination_json(plan: Plan) -> list[dict[str, Any]]:
+def contamination_json(plan: Plan) -> list[dict[str, object]]:
     return [
         {"backbone": backbone, "corpus": corpus, "tasks": tasks}
         for (backbone, corpus), tasks in contaminated(plan).items()

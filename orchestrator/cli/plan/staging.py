@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from orchestrator.cli.paths import cache_of
 from orchestrator.config.data_digests import is_data_here
@@ -16,16 +16,23 @@ from orchestrator.units import byte_size
 _BYTES_PER_WEIGHT = 4  # most hubs have fp32; half as much is fetched of a model in half precision
 
 
-def to_stage_json(plan: Plan) -> list[dict[str, Any]]:
-    """Return what is not on this machine yet: item, its repository on a hub (None: it is generated) and the
-    bytes to fetch, None where they are not known before. Empty if nothing runs, or if the storage is a remote
-    one, which may have all of it."""
+class ToStage(TypedDict):
+    """Keys are stable: `--json` prints them."""
+
+    item: str
+    hub: str | None  # its repository; None: it is generated
+    bytes: int | None  # to fetch; None where they are not known before
+
+
+def to_stage_json(plan: Plan) -> list[ToStage]:
+    """Return what is not on this machine yet. Empty if nothing runs, or if the storage is a remote one, which
+    may have all of it."""
     if plan.sweep.remote is not None or not (plan.to_run or plan.candidates_to_run):
         return []
     cache = cache_of(plan.sweep.storage)
     backbones = {cell.backbone.name: cell.backbone for cell in plan.cells.values()}
     tasks = {cell.task.spec.name: cell.task.spec for cell in plan.cells.values()}
-    rows: list[dict[str, Any]] = []
+    rows: list[ToStage] = []
     for name, spec in backbones.items():
         if isinstance(spec.weights, MadeWeights) and not made_root(cache, spec.weights).is_dir():
             rows.append({"item": name, "hub": None, "bytes": None})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from orchestrator.config.inputs import lengths_of
 from orchestrator.planning import Plan
@@ -13,7 +12,7 @@ from orchestrator.units import named_list, quantity
 _MOST = 3  # names
 
 
-def tokens_json(plan: Plan) -> dict[str, Any]:
+def tokens_json(plan: Plan) -> dict[str, object]:
     """Return the counts by task and backbone, with examples, mean, cut and read (by length)."""
     return {
         task: {name: counts.model_dump(mode="json") for name, counts in found.items()}

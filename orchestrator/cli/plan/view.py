@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -40,12 +39,12 @@ from orchestrator.units import quantity
 _MOST_LINES = 12  # of a list on the console; --json has all
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def plan_json(plan: Plan) -> dict[str, object]:
     """Stable keys: folds (by task), cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed,
     too_large, searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked,
     pickled, weights, logged_bytes, to_stage, tokens, notes, kept, outdated."""
 
-    def line(item: ToRun) -> dict[str, Any]:
+    def line(item: ToRun) -> dict[str, object]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
 
     return {

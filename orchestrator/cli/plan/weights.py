@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 
 from orchestrator.cli.strict.gate import sensitive_tasks
@@ -15,7 +13,7 @@ from orchestrator.units import byte_size, named_list, plain_number, quantity
 _MOST = 3  # names
 
 
-def weights_json(plan: Plan) -> dict[str, Any] | None:
+def weights_json(plan: Plan) -> dict[str, object] | None:
     """Stable keys: kept, each, too_large."""
     forecast = weights_forecast(plan)
     return None if forecast is None else forecast.model_dump(mode="json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rich.console import Console
 
@@ -80,7 +79,7 @@ def _delete_probes(probes: Ledger) -> None:
     shutil.rmtree(probes.directory)
 
 
-def cleaning_json(ledger: Ledger, cleaning: Cleaning, deleted: bool) -> dict[str, Any]:
+def cleaning_json(ledger: Ledger, cleaning: Cleaning, deleted: bool) -> dict[str, object]:
     """Stable keys: sweep, bytes, deleted, folders [{kind, path, bytes}], kept."""
     return {
         "sweep": ledger.directory.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypedDict
 
 from orchestrator.cli.results.report import build
 from orchestrator.cli.steps import Steps
@@ -70,9 +70,35 @@ class Side:
         return sorted({trial.seed for trial in self._trials.get(cell, [])})
 
 
-def compare(first: Side, second: Side) -> list[dict[str, Any]]:
-    """Return a row per task and cell, in the order of `first`. Stable keys: task, cell, first, second,
-    quality_difference, cost_ratio, changed, quality_not_comparable, cost_not_comparable."""
+class ComparedSide(TypedDict):
+    """A cell in one sweep. Keys are stable: `--json` prints them."""
+
+    state: str
+    reason: str | None
+    quality: float | None
+    interval: tuple[float, float] | None
+    seeds: int
+    device_hours: float | None
+    device_unit: str | None
+    device: str | None
+
+
+class ComparedRow(TypedDict):
+    """A cell in two sweeps. Keys are stable: `--json` prints them. Lists have a line per reason."""
+
+    task: str
+    cell: str
+    first: ComparedSide | None
+    second: ComparedSide | None
+    quality_difference: float | None
+    cost_ratio: float | None
+    changed: list[str]
+    quality_not_comparable: list[str]
+    cost_not_comparable: list[str]
+
+
+def compare(first: Side, second: Side) -> list[ComparedRow]:
+    """Return a row per task and cell, in the order of `first`."""
     before, after = first.points(), second.points()
     keys = dict.fromkeys([*before, *after])
     ordered = sorted(keys, key=lambda key: list(dict.fromkeys(task for task, _ in keys)).index(key[0]))
@@ -95,9 +121,9 @@ def _pair(
 
 def _row(
     key: tuple[str, str], one: Point | None, other: Point | None, first: Side, second: Side
-) -> dict[str, Any]:
+) -> ComparedRow:
     task, cell = key
-    row: dict[str, Any] = {
+    row: ComparedRow = {
         "task": task,
         "cell": cell,
         "first": None if one is None else _side(first, task, one),
@@ -124,13 +150,13 @@ def _row(
     return row
 
 
-def _side(side: Side, task: str, point: Point) -> dict[str, Any]:
-    comparison = side.comparison(task, point)
+def _side(side: Side, task: str, point: Point) -> ComparedSide:
+    comparison, bounds = side.comparison(task, point), point.simultaneous
     return {
         "state": point.state.value,
         "reason": point.reason,
         "quality": None if point.quality is None else point.quality.mean,
-        "interval": None if point.simultaneous is None else list(point.simultaneous.interval or ()) or None,
+        "interval": None if bounds is None else bounds.interval,
         "seeds": point.seeds,
         "device_hours": None if point.device_hours is None else point.device_hours.mean,
         "device_unit": None if comparison is None else comparison.unit,

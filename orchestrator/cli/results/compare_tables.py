@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Literal
 
 from rich.console import Console
 
-from orchestrator.cli.results.compare import Side
+from orchestrator.cli.results.compare import ComparedRow, ComparedSide, Side
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.report.statistics.summary import mirrored
 from orchestrator.units import (
@@ -22,16 +22,19 @@ from orchestrator.units import (
 
 _MOST_NAMES = 4
 
+_Lines = Literal["changed", "quality_not_comparable", "cost_not_comparable"]
 
-def show_comparison(rows: Sequence[dict[str, Any]], first: Side, second: Side, console: Console) -> None:
+
+def show_comparison(rows: Sequence[ComparedRow], first: Side, second: Side, console: Console) -> None:
     """Print the rows of `compare`."""
     for task in dict.fromkeys(row["task"] for row in rows):
         _show_task(task, [row for row in rows if row["task"] == task], first, second, console)
     _show_lines("changed", "changed", rows, console)
     _show_lines("quality cannot be compared", "quality_not_comparable", rows, console)
     _show_lines("cost cannot be compared", "cost_not_comparable", rows, console)
-    for side, key in ((first, "second"), (second, "first")):
-        missing = [row for row in rows if row[key] is None]
+    absent_in_second = [row for row in rows if row["second"] is None]
+    absent_in_first = [row for row in rows if row["first"] is None]
+    for side, missing in ((first, absent_in_second), (second, absent_in_first)):
         if missing:
             console.print(f"only in {side.name}: {_cells(missing, rows)}", highlight=False)
     console.print(
@@ -42,9 +45,7 @@ def show_comparison(rows: Sequence[dict[str, Any]], first: Side, second: Side, c
     )
 
 
-def _show_task(
-    task: str, rows: Sequence[dict[str, Any]], first: Side, second: Side, console: Console
-) -> None:
+def _show_task(task: str, rows: Sequence[ComparedRow], first: Side, second: Side, console: Console) -> None:
     titles = [side.tasks[task] for side in (first, second) if task in side.tasks]
     metrics = list(dict.fromkeys(report.metric_title for report in titles))
     table = plain_table(title=f"{titles[0].title}: {' against '.join(metrics)}")
@@ -80,22 +81,22 @@ def _difference(value: float | None, *, loss: bool) -> str:
     return signed(-value) if loss else signed_points(value)
 
 
-def _quality(side: dict[str, Any] | None, *, loss: bool) -> str:
+def _quality(side: ComparedSide | None, *, loss: bool) -> str:
     """`loss`: quality is a loss or an error with its sign changed."""
     if side is None:
         return "not planned"
     if side["quality"] is None:
         return str(side["state"])
-    ends = side["interval"] if side["interval"] is None or not loss else mirrored(tuple(side["interval"]))
+    ends = side["interval"] if side["interval"] is None or not loss else mirrored(side["interval"])
     interval = "" if ends is None else "\n{:.3f}-{:.3f}".format(*ends)
     return f"{-side['quality'] if loss else side['quality']:.3f}{interval}"
 
 
-def _run(side: dict[str, Any] | None) -> str:
+def _run(side: ComparedSide | None) -> str:
     return MISSING if side is None else time_of_hours(side["device_hours"])
 
 
-def _show_lines(title: str, key: str, rows: Sequence[dict[str, Any]], console: Console) -> None:
+def _show_lines(title: str, key: _Lines, rows: Sequence[ComparedRow], console: Console) -> None:
     """Print each line once, with the cells that it is true of."""
     both = [row for row in rows if row["first"] is not None and row["second"] is not None]
     for line in dict.fromkeys(line for row in both for line in row[key]):
@@ -104,7 +105,7 @@ def _show_lines(title: str, key: str, rows: Sequence[dict[str, Any]], console: C
         console.print(styled(f"{title}:", style), f"{line} ({cells})", highlight=False, soft_wrap=True)
 
 
-def _cells(rows: Sequence[dict[str, Any]], of: Sequence[dict[str, Any]]) -> str:
+def _cells(rows: Sequence[ComparedRow], of: Sequence[ComparedRow]) -> str:
     if len(rows) == len(of) > 1:
         return "all cells"
     if len(rows) > _MOST_NAMES:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +19,7 @@ _UNEXPLAINED = "in no phase"
 _KWH = 3.6e6  # joules
 
 
-def ledger_json(ledger: Ledger) -> dict[str, Any]:
+def ledger_json(ledger: Ledger) -> dict[str, object]:
     """Stable keys: sweep, devices, held_gpu_hours. Device-microseconds are whole numbers: their sums are
     exact. `held_gpu_hours`: of the cluster's nodes while runs were active; None where they were not
     counted."""
@@ -68,7 +66,7 @@ def _read(ledger: Ledger) -> list[DeviceCosts]:
     return statements([*ledger.trials(), *ledger.candidates(), *ledger.removed()])
 
 
-def _device_json(statement: DeviceCosts) -> dict[str, Any]:
+def _device_json(statement: DeviceCosts) -> dict[str, object]:
     billed = statement.total()
     return {
         "device": statement.device_type,

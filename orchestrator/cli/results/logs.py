@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -41,7 +40,7 @@ def trials_of(ledger: Ledger, cell: str) -> list[TrialRecord]:
     return [ledger.trial(trial) for trial in named]
 
 
-def logs_json(records: list[TrialRecord]) -> list[dict[str, Any]]:
+def logs_json(records: list[TrialRecord]) -> list[dict[str, object]]:
     """Stable keys: trial, state, attempts [{attempt, directory, ordered_at, current, outcome, failure,
     events}]."""
     return [
@@ -79,7 +78,7 @@ def show_logs(records: list[TrialRecord], every_step: bool, console: Console) ->
 
 
 def _show_attempt(attempt: AttemptRecord, record: TrialRecord, every_step: bool, console: Console) -> None:
-    def say(*pieces: Any) -> None:
+    def say(*pieces: object) -> None:
         console.print(*pieces, highlight=False, soft_wrap=True)
 
     ordered = datetime.fromtimestamp(attempt.ordered_at).isoformat(" ", "seconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -60,7 +59,7 @@ def score_sweep(report: Report, preset: Preset, task: str | None) -> tuple[Score
     return score(preset, points), notes
 
 
-def scores_json(scores: Scores) -> list[dict[str, Any]]:
+def scores_json(scores: Scores) -> list[dict[str, object]]:
     return [s.model_dump() for s in scores.scores]
 
 

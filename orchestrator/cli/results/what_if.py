@@ -50,8 +50,8 @@ def reprice(ledger: Ledger, words: str) -> WhatIf:
     return what_if(sweep, ledger.trials(), book, terms, ledger.examples)
 
 
-def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:
-    terms: dict[str, Any] = {}
+def _parsed(words: str) -> tuple[dict[str, object], list[Problem]]:
+    terms: dict[str, object] = {}
     problems = []
     for word in filter(None, words.split(",")):
         key, equals, text = word.strip().partition("=")
@@ -83,7 +83,7 @@ def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Pro
     return None, [*problems, Problem(_WHERE, "prices", problem, did_you_mean(name, books))]
 
 
-def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Problem]]:
+def _terms(given: dict[str, object], book: PriceBook | None) -> tuple[Terms | None, list[Problem]]:
     """Return the terms. Without a book, the other problems are still reported."""
     of_the_book = dict.fromkeys(_OF_THE_BOOK, "")
     if book is not None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from rich.console import Console
 
@@ -45,7 +44,7 @@ from orchestrator.units import duration
 
 def run(
     session: Session, launcher: str, cluster: ClusterChoice, uri: str, console: Console
-) -> tuple[dict[str, Any], Verdict]:
+) -> tuple[dict[str, object], Verdict]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
     OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
     session.ledger.refuse_copy()

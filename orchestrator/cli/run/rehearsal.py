@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +22,7 @@ from orchestrator.tracking.ledger import Ledger
 from orchestrator.units import duration, quantity
 
 
-def rehearse(session: Session, console: Console) -> dict[str, Any]:
+def rehearse(session: Session, console: Console) -> dict[str, object]:
     """Run the same plan in virtual time, in a scratch directory, and return as JSON how long it would take.
     Raises OverBudgetError if a run would."""
     from orchestrator.execution.simulated_launcher import SimulatedLauncher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -22,9 +22,22 @@ from orchestrator.tracking.ledger import Ledger
 from orchestrator.units import quantity
 
 
-def sweeps_in(storage: str) -> list[dict[str, Any]]:
-    """Return a row per sweep that has run there, by name. Stable keys: sweep, directory, state, driver,
-    trials {state: count}, planned, written_at, question, copy.
+class SweepRow(TypedDict):
+    """Keys are stable: `--json` prints them. None where it is not known."""
+
+    sweep: str
+    directory: str
+    state: str
+    driver: str | None
+    trials: dict[str, int]  # by state
+    planned: int | None
+    written_at: float | None  # Unix time
+    question: str | None
+    copy: str | None
+
+
+def sweeps_in(storage: str) -> list[SweepRow]:
+    """Return a row per sweep that has run there, by name.
 
     Of an object store: those that this machine has a mirror of.
     """
@@ -32,9 +45,9 @@ def sweeps_in(storage: str) -> list[dict[str, Any]]:
     return [_row(directory.resolve()) for directory in directories]
 
 
-def _row(directory: Path) -> dict[str, Any]:
+def _row(directory: Path) -> SweepRow:
     ledger, copy = Ledger(directory), copy_in(directory)
-    row: dict[str, Any] = {
+    row: SweepRow = {
         "sweep": directory.name,
         "directory": str(directory),
         "state": "unreadable",
@@ -51,14 +64,13 @@ def _row(directory: Path) -> dict[str, Any]:
     except LedgerError:
         return row
     driver = None if copy else ledger.driver()
-    return row | {
-        "state": "running" if driver else _state(counts, len(sweep.trials)),
-        "driver": driver,
-        "trials": {state.value: count for state, count in counts.items()},
-        "planned": len(sweep.trials),
-        "written_at": sweep.written_at,
-        "question": sweep.question,
-    }
+    row["state"] = "running" if driver else _state(counts, len(sweep.trials))
+    row["driver"] = driver
+    row["trials"] = {state.value: count for state, count in counts.items()}
+    row["planned"] = len(sweep.trials)
+    row["written_at"] = sweep.written_at
+    row["question"] = sweep.question
+    return row
 
 
 def _state(counts: Counter[TrialState], planned: int) -> str:

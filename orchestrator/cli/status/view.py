@@ -24,7 +24,7 @@ _MOST_FAILED = 20
 _PARTS = ("useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
 
 
-def status_json(ledger: Ledger) -> dict[str, Any]:
+def status_json(ledger: Ledger) -> dict[str, object]:
     """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, weights
     {keep_gib, bytes, kept, over_limit}, caveats, failed."""
     sweep, records, candidates, totals = _read(ledger)
@@ -69,7 +69,7 @@ def status_json(ledger: Ledger) -> dict[str, Any]:
 
 
 def show_status(ledger: Ledger, console: Console) -> None:
-    status = status_json(ledger)
+    status: dict[str, Any] = status_json(ledger)
     states = [state for state, count in status["trials"].items() if count]
     table = plain_table("task", title=status["sweep"], numbers=states)
     for task, counts in status["by_task"].items():
@@ -107,7 +107,7 @@ def _weights(ledger: Ledger, sweep: SweepRecord) -> KeptWeights | None:
     return ledger.weights() if sweep.config.get("keep_weights", "frontier") == "frontier" else None
 
 
-def _weights_json(weights: KeptWeights | None) -> dict[str, Any] | None:
+def _weights_json(weights: KeptWeights | None) -> dict[str, object] | None:
     if weights is None:
         return None
     return {
