@@ -67,6 +67,24 @@ class Batch:
     padded: bool
 
 
+@dataclass(frozen=True, repr=False)
+class Grid:
+    """The tokens of a batch, padded on the right: `tokens` are their places in a flat split, `filler` is true
+    where there is none, both of shape (batch, length)."""
+
+    tokens: Tensor
+    filler: Tensor
+    has_padding: bool
+
+    @property
+    def mask(self) -> Tensor:
+        return (~self.filler).long()
+
+    def padded(self, values: Tensor, value: int) -> Tensor:
+        """Return the values of a flat split, with `value` as padding."""
+        return values[self.tokens].long().masked_fill_(self.filler, value)
+
+
 class FlatSplit:
     """An encoded split on a device, its examples end to end. Batches are gathered there, so no pass copies
     anything to the device or waits for it.
@@ -111,24 +129,27 @@ class FlatSplit:
         return [Rows(batch, part) for batch, part in zip(known, parts, strict=True)]
 
     def batch(self, rows: Rows) -> Batch:
+        grid = self.grid(rows)
+        inputs = {"input_ids": grid.padded(self._ids, self._pad), "attention_mask": grid.mask}
+        if self._types is not None:
+            inputs["token_type_ids"] = grid.padded(self._types, 0)
+        return Batch(inputs, self.labels_of(rows, grid), padded=grid.has_padding)
+
+    def grid(self, rows: Rows) -> Grid:
+        """Return where the tokens of the rows are."""
         chosen = [self.lengths[place] for place in rows.places]
         longest = max(chosen)
         columns = torch.arange(longest, device=self._device)
         filler = columns >= self._lengths[rows.on_device][:, None]
         tokens = (self._starts[rows.on_device][:, None] + columns).masked_fill_(filler, 0)
+        return Grid(tokens, filler, has_padding=min(chosen) < longest)
 
-        def padded(values: Tensor, value: int) -> Tensor:
-            return values[tokens].long().masked_fill_(filler, value)
-
-        inputs = {"input_ids": padded(self._ids, self._pad), "attention_mask": (~filler).long()}
-        if self._types is not None:
-            inputs["token_type_ids"] = padded(self._types, 0)
+    def labels_of(self, rows: Rows, grid: Grid) -> Tensor:
+        """Return the labels of the rows, as in `Batch`."""
         if self._per_word:
-            labels = padded(self._labels, IGNORED)
-        else:
-            labels = self._labels[rows.on_device]
-            labels = labels.long() if self.objective is LogitMeaning.ONE_OF else labels
-        return Batch(inputs, labels, padded=min(chosen) < longest)
+            return grid.padded(self._labels, IGNORED)
+        labels = self._labels[rows.on_device]
+        return labels.long() if self.objective is LogitMeaning.ONE_OF else labels
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:

@@ -33,6 +33,7 @@ from workers.distributed.sharding import (
 )
 from workers.distributed.spreading import shard_model
 from workers.evaluate import DivergedError, evaluate
+from workers.frozen import splits_on_device
 from workers.inputs import TaskData
 from workers.learning_curve import DevScore
 from workers.losses import summed_loss
@@ -100,7 +101,7 @@ def train(
     model, optimiser = prepare(ctx.accelerator, adapted.model, optimiser, ctx.order.resources)
     if start is not None:
         start.restore_sharded_state(model, optimiser, ctx.ranks)
-    examples, dev = (FlatSplit(d, data.pad, ctx.accelerator.device) for d in (data.train, data.dev))
+    examples, dev = splits_on_device(adapted, data, ctx.order, ctx.accelerator.device)
     if recipe.class_weights is not None:
         examples.weigh(weights_of(data.train, len(data.labels)))
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)

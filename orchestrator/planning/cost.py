@@ -21,7 +21,6 @@ from orchestrator.planning.rates import AssumedRate
 from orchestrator.planning.workload import (
     Workload,
     evaluations,
-    training_examples,
     training_steps,
     with_counted_size,
 )
@@ -171,7 +170,8 @@ class Forecaster:
                 if training is None:
                     continue
                 steps = training_steps(task, recipe, typical.rows)
-                seconds = typical.before + training + typical.per_evaluation * evaluations(recipe, steps)
+                scored = evaluations(workload.method.settings, recipe, steps)
+                seconds = typical.before + training + typical.per_evaluation * scored
                 seconds += 0.0 if candidate else typical.closing
                 spread = max(SPREADS[basis][level], typical.spread or 0.0)
                 forecast = _with_interval(seconds, basis, spread, (basis, *key), typical)
@@ -262,7 +262,7 @@ def _training(typical: TypicalSeconds, level: int, workload: Workload) -> float 
     operations = workload.operations(typical.rows)
     if operations is not None and typical.per_operation is not None:
         return operations * typical.per_operation
-    examples = training_examples(workload.task, workload.recipe, typical.rows)
+    examples = workload.training_passes(typical.rows)
     if level <= 1 and examples is not None and typical.per_example is not None:
         return examples * typical.per_example
     return typical.training if level == 0 else None

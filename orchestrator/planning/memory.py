@@ -1,6 +1,7 @@
 """What a trial needs of a device's memory, as arithmetic that a person can follow. Pure.
 
     weights + gradients + optimiser's moments + activations of one forward pass + what the runtime takes
+    + under head-only what the frozen backbone answered
 
 Each term is what the worker does (`workers.distributed.sharding`, `workers.models.backbones`), on the device
 that needs most. The sum is meant to be above the peak, not on it: gradients and activations are added up,
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.frozen_precision import frozen_in_half
+from orchestrator.contracts.kept_states import MOST_BYTES
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.model_shape import ModelShape
 from orchestrator.contracts.recipe import Recipe
@@ -152,6 +154,8 @@ class _Trial:
         trained = float(self.settings.trained_parameters(self.shape))
         yield from self._zero(trained) if self._zero_stage else self._plain(trained)
         yield max(self._activations(), self._scoring(), key=lambda part: part.bytes)
+        if self.settings.trains_head_alone and self.resources.processes == 1:
+            yield Part("hidden states of the frozen backbone, at most", MOST_BYTES)
         runtime = CONTEXT_BYTES + (_EXCHANGE if self.resources.processes > 1 else 0)
         yield Part("runtime", runtime + (_QUANTISED_KERNELS if self.settings.quantised_to else 0))
 

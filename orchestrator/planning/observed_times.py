@@ -9,19 +9,20 @@ from functools import cached_property
 
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import TrialSpec
-from orchestrator.planning.workload import Workload, evaluations, training_examples
+from orchestrator.planning.workload import Workload, evaluations
 
 ENOUGH = 3  # trials that show how much trials like them vary
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a finished trial or a probe took, and for how much work."""
+    """What a finished trial or a probe took, and for how much work: examples and evaluations as
+    `Workload.passes` counts them."""
 
     timing: Timing
-    examples: int | None
+    examples: float | None
     operations: float | None
-    evaluations: int
+    evaluations: float
     candidate: bool
 
     @classmethod
@@ -31,14 +32,14 @@ class Observation:
         """Return what a trial took on an exclusive device. Without a `timing`, all of it counts as
         training."""
         alone = (timing or Timing(device_type=device_type, train_seconds=wall_seconds)).alone
-        trained = alone.steps * spec.recipe.batch_size
-        examples = trained or training_examples(spec.task, spec.recipe, alone.rows)
-        each = Workload.of_trial(spec).operations_per_example()
+        trained, work = alone.steps * spec.recipe.batch_size, Workload.of_trial(spec)
+        examples = work.passes(trained, alone.rows) if trained else work.training_passes(alone.rows)
+        each = work.operations_per_example()
         return cls(
             timing=alone,
             examples=examples,
             operations=None if examples is None or each is None else examples * each,
-            evaluations=evaluations(spec.recipe, alone.steps or None),
+            evaluations=evaluations(spec.method.settings, spec.recipe, alone.steps or None),
             candidate=spec.candidate is not None,
         )
 

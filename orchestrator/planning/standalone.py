@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from orchestrator.config import GridCell
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Standalone, Timing
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
@@ -37,23 +37,27 @@ def _probe(history: TrialHistory) -> tuple[Family, tuple[TrialSpec, Timing]] | N
 
 def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
     """A step of the cell to one of the probe is as their arithmetic: the same, but for a family whose cells
-    differ in length, batch or settings."""
+    differ in length, batch or settings, and under head-only, whose later epochs take less."""
     recipe, task = cell.recipe, cell.task.spec
-    scored = timing.evaluate_seconds / evaluations(probe.recipe, timing.steps)
+    settings, rows = probe.method.settings, timing.rows
+    scored = timing.evaluate_seconds / evaluations(settings, probe.recipe, timing.steps)
     before = timing.load_seconds + timing.tokenise_seconds + timing.warm_up_seconds
-    planned = training_steps(task, recipe, timing.rows)
-    step = _arithmetic(cell.variant.spec, cell) / _arithmetic(probe.method, cell, probe)
+    planned = training_steps(task, recipe, rows)
+    # The length of a text, where the plan has counted it, stands in the cell's task alone.
+    measured = replace(Workload.of_trial(probe), backbone=cell.backbone, task=task)
+    step = _arithmetic(Workload.of_cell(cell), planned, rows) / _arithmetic(measured, timing.steps, rows)
+    scoring = scored * evaluations(settings, recipe, planned)
     return Standalone(
         device_type=timing.device_type,
         step_seconds=timing.train_seconds / timing.steps * step * timing.devices,
-        other_seconds=(before + scored * evaluations(recipe, planned) + timing.test_seconds) * timing.devices,
+        other_seconds=(before + scoring + timing.test_seconds) * timing.devices,
         calibrated_steps=timing.steps,
     )
 
 
-def _arithmetic(method: MethodSpec, cell: GridCell, probe: TrialSpec | None = None) -> float:
-    """Return the operations of an optimiser step, or its examples if the model's size is unknown, for the
-    cell as for its probe."""
-    recipe = cell.recipe if probe is None else probe.recipe
-    each = Workload(cell.backbone, method, cell.task.spec, recipe).operations_per_example()
-    return recipe.batch_size * (each or 1.0)
+def _arithmetic(work: Workload, steps: int | None, rows: Mapping[str, int]) -> float:
+    """Return the operations of an optimiser step, as the mean of so many, or its examples if the model's size
+    is unknown."""
+    size = work.recipe.batch_size
+    examples = size if steps is None else work.passes(steps * size, rows) / steps
+    return examples * (work.operations_per_example() or 1.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.config import GridCell
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
-from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods import MethodSpec, Settings
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
@@ -16,6 +16,9 @@ from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 
+# Of a pass through the whole model, what one takes of the head alone, whose backbone has read the texts
+# before (`workers.frozen`): a little, and not nothing, as Python's time for a step stays.
+PASS_OF_HEAD = 0.1
 _RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture
 
 
@@ -93,10 +96,19 @@ def training_steps(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | Non
     return None if examples is None else recipe.epochs * math.ceil(examples / recipe.batch_size)
 
 
-def evaluations(recipe: Recipe, steps: int | None) -> int:
-    """Return how often dev is scored: at most once a step."""
+def evaluations(settings: Settings, recipe: Recipe, steps: int | None) -> float:
+    """Return how often dev is scored, at most once a step: in passes through the whole model."""
     planned = recipe.planned_evaluations
-    return planned if steps is None else max(1, min(planned, steps))
+    scored = planned if steps is None else max(1, min(planned, steps))
+    return _passes(settings, scored, 1)
+
+
+def _passes(settings: Settings, number: float, first: float | None) -> float:
+    """Return how many passes through the whole model take as long as `number` passes, of which the `first`
+    meet their texts for the first time."""
+    if not settings.trains_head_alone or first is None or number <= first:
+        return number
+    return first + PASS_OF_HEAD * (number - first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +129,8 @@ class Workload:
         return cls(trial.backbone, trial.method, trial.task, trial.recipe)
 
     def operations_per_example(self) -> float | None:
-        """Return the floating-point operations of training on one example, None if the catalogue does not say
-        how large the model or how long a text is.
+        """Return the floating-point operations of training on one example with a pass through the whole
+        model, None if the catalogue does not say how large the model or how long a text is.
 
         A weight takes 2 operations per token forward, 2 backward to the activations and 2 to the weights
         (Kaplan et al. 2020). Adapters, prompts, biases and norms spare the last 2, a head on a frozen
@@ -131,8 +143,17 @@ class Workload:
         tokens = min(mean_tokens, self.recipe.max_length)
         return float(self.method.settings.flops_per_weight * weights * tokens)
 
+    def passes(self, examples: int, rows: Mapping[str, int] | None = None) -> float:
+        """Return how many examples take as long through the whole model as training on `examples`: fewer
+        under head-only, whose backbone reads each one once. `rows` as in `epoch_examples`."""
+        return _passes(self.method.settings, examples, epoch_examples(self.task, self.recipe, rows))
+
+    def training_passes(self, rows: Mapping[str, int] | None = None) -> float | None:
+        """Return `passes` of the whole training, None as for `training_examples`."""
+        examples = training_examples(self.task, self.recipe, rows)
+        return None if examples is None else self.passes(examples, rows)
+
     def operations(self, rows: Mapping[str, int] | None = None) -> float | None:
-        """Return the operations of the whole training, None if examples or operations are unknown. `rows` as
-        in `epoch_examples`."""
-        examples, each = training_examples(self.task, self.recipe, rows), self.operations_per_example()
-        return None if examples is None or each is None else examples * each
+        """Return the operations of the whole training, None if examples or operations are unknown."""
+        passes, each = self.training_passes(rows), self.operations_per_example()
+        return None if passes is None or each is None else passes * each

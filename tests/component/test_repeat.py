@@ -55,10 +55,11 @@ def test_resumed_equals_uninterrupted(lab, outcome_of, method, step):
         assert getattr(got, name) == getattr(expected, name), name
     assert got.resumed_from_step == step
     assert got.inherited_phases
-    assert got.result_work.tokens == expected.result_work.tokens
-    assert got.result_work.flops == pytest.approx(expected.result_work.flops)
-    both = [part[Phase.TRAIN].tokens for part in (got.work, got.inherited_work)]
-    assert sum(both) == got.train_tokens == expected.work[Phase.TRAIN].tokens
+    if method != "head-only":  # which reads again what it has kept (`test_frozen`)
+        assert got.result_work.tokens == expected.result_work.tokens
+        assert got.result_work.flops == pytest.approx(expected.result_work.flops)
+        both = [part[Phase.TRAIN].tokens for part in (got.work, got.inherited_work)]
+        assert sum(both) == got.train_tokens == expected.work[Phase.TRAIN].tokens
     assert sum(got.phases.values()) == pytest.approx(got.ended_at - got.started_at, abs=1e-6)
 
 

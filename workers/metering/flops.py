@@ -22,6 +22,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from workers.methods.bypass import Bypass
+
 Shape = tuple[int, int]  # (examples, positions of each: virtual and real tokens)
 _STEP = 8  # positions
 _POINTS = (1, 2, 3)  # steps: three lengths determine a parabola
@@ -84,25 +86,42 @@ def operations_of(model: Any) -> Operations:
     """Count the operations of a few small forward passes in evaluation mode: nothing is drawn or trained.
     `model` is on the meta device, where this takes no time at any size, or on the CPU. It stays in evaluation
     mode. Raises what the model raises."""
-    vocabulary = int(model.config.vocab_size)
     window, virtual, chunk = _window(model.config), _virtual(model), getattr(model.config, "chunk_size", 1)
     step = next((grain for grain in (window, chunk) if grain > 1), _STEP)
     positions = [(virtual // step + n) * step for n in _POINTS]
     shapes = [*((1, count) for count in positions), (2, positions[0])]
     if chunk > 1:
         shapes.append((1, positions[0] + 1))
+    counted = {(n, length): _pass(model, n, length - virtual) for n, length in shapes}
+    return Operations(*_curves(counted, chunk), window, virtual)
+
+
+def operations_past_backbone(model: Any) -> Operations:
+    """Count like `operations_of` what a pass computes that gets the hidden states of the backbone, which is
+    left out of it."""
+    Bypass(model)
+    _pass(model, 1, _STEP)
+    shapes = [*((1, n * _STEP) for n in _POINTS), (2, _STEP)]
+    return Operations(*_curves({shape: _pass(model, *shape, past_backbone=True) for shape in shapes}))
+
+
+def _pass(model: Any, examples: int, length: int, *, past_backbone: bool = False) -> Products:
+    ids = torch.arange(examples * length).reshape(examples, length) % int(model.config.vocab_size)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if past_backbone:
+        inputs["inputs_embeds"] = torch.empty(*ids.shape, model.config.hidden_size, device=model.device)
     model.eval()
-    forward: dict[Shape, float] = {}
-    backward: dict[Shape, float] = {}
-    for shape in shapes:
-        examples, length = shape[0], shape[1] - virtual
-        ids = torch.arange(examples * length).reshape(examples, length) % vocabulary
-        with torch.enable_grad(), _without_kernels(), Products() as products:
-            model(input_ids=ids, attention_mask=torch.ones_like(ids))
-        forward[shape], backward[shape] = products.forward, products.backward
-    return Operations(
-        FlopsCurve.through(forward, chunk), FlopsCurve.through(backward, chunk), window, virtual
-    )
+    products = Products()
+    with torch.enable_grad(), _without_kernels(), products:
+        model(**inputs)
+    return products
+
+
+def _curves(counted: Mapping[Shape, Products], chunk: int = 1) -> tuple[FlopsCurve, FlopsCurve]:
+    """Return the curves of the forward and of the backward pass."""
+    forward = {shape: products.forward for shape, products in counted.items()}
+    backward = {shape: products.backward for shape, products in counted.items()}
+    return FlopsCurve.through(forward, chunk), FlopsCurve.through(backward, chunk)
 
 
 def _window(config: Any) -> int:

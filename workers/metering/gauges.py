@@ -14,7 +14,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
 from workers.distributed.ranks import Ranks, first_of_machine
 from workers.metering.energy import gpu_energy, processor_energy
-from workers.metering.flops import Operations, operations_of
+from workers.metering.flops import Operations, operations_of, operations_past_backbone
 from workers.metering.memory import DeviceMemory, HostMemory
 from workers.metering.meter import Meter, Work, parse_work, plain_work
 from workers.metering.passes import Passes
@@ -70,7 +70,10 @@ class Gauges:
         """Count the passes of `model`. The operations of a pass come from `blank`: the same model on the meta
         device, before it is quantised, halved or sharded."""
         operations, self.origins[Figure.FLOPS] = _operations(blank)
-        self._passes.watch(model, operations, again=self._order.resources.gradient_checkpointing)
+        head_alone = self._order.trial.method.settings.trains_head_alone
+        of_head = _operations_of_head(blank) if head_alone else None
+        again = self._order.resources.gradient_checkpointing
+        self._passes.watch(model, operations, of_head=of_head, again=again)
 
     def compare(self, ranks: Ranks) -> None:
         """Collect the measurements of all ranks so far. Every rank has to call this."""
@@ -108,6 +111,14 @@ def _operations(blank: Any) -> tuple[Operations | None, Origin]:
         reason = f"counting the matrix products of the model failed with {type(error).__qualname__}"
         return None, Origin(source=Source.MISSING, by=reason)
     return operations, Origin(source=Source.ESTIMATED, by="matrix products by shape (workers.metering.flops)")
+
+
+def _operations_of_head(blank: Any) -> Operations | None:
+    """Return the operations of a pass that leaves the backbone out, None if its head cannot do without."""
+    try:
+        return operations_past_backbone(blank)
+    except Exception:
+        return None
 
 
 def _uuids() -> list[str]:

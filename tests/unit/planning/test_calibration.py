@@ -9,6 +9,7 @@ import pytest
 from orchestrator.contracts.probe import Timing
 from orchestrator.planning import make_plan
 from orchestrator.planning.probes import probe_sweep, uncalibrated, usable
+from orchestrator.planning.workload import PASS_OF_HEAD
 
 A100 = "NVIDIA A100-SXM4-80GB"
 GRID: dict[str, Any] = {
@@ -72,6 +73,14 @@ def test_a_family_is_calibrated_by_the_arithmetic_of_its_cells(calibrated: Any) 
     whole, _ = calibrated(resources=SHARED[1], methods=[{"name": "full", "batch_size": [16, 32]}])
     costs = whole.record(written_at=0.0, frontier_version="1", provenance={}).standalone
     assert sorted(found.step_seconds for found in costs.values()) == pytest.approx([0.25, 0.5])
+
+
+def test_the_steps_of_head_only_are_cheaper_after_its_first_epoch(calibrated: Any) -> None:
+    """The probe's 40 steps of 32 are within an epoch, whose texts the backbone reads; four more follow."""
+    keys: dict[str, Any] = {"methods": ["head-only"], "recipe": {"epochs": 5, "train_rows": 1280}}
+    whole, _ = calibrated(resources=SHARED[1], **keys)
+    [costs] = set(whole.record(written_at=0.0, frontier_version="1", provenance={}).standalone.values())
+    assert costs.step_seconds == pytest.approx(0.25 * (1 + 4 * PASS_OF_HEAD) / 5)
 
 
 def test_without_probes_families_that_share_wait_for_one_and_others_do_not(plan: Any) -> None:

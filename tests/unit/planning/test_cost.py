@@ -13,7 +13,7 @@ from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS, ASSUMED_START_SECONDS
-from orchestrator.planning.workload import Workload, compute_parameters, training_examples
+from orchestrator.planning.workload import PASS_OF_HEAD, Workload, compute_parameters, training_examples
 
 ONE: dict[str, Any] = {
     "models": ["base"],
@@ -54,7 +54,8 @@ def test_operations_follow_the_method_the_rows_and_the_length() -> None:
         "full": 6 * weights * 2000,
         "lora": 4 * weights * 2000,
         "ia3": 4 * weights * 2000,
-        "head-only": 2 * weights * 2000,
+        # The backbone reads 100 texts of 10 tokens once; the second epoch is the head's alone.
+        "head-only": 2 * weights * (1000 + PASS_OF_HEAD * 1000),
     }
 
 
@@ -139,6 +140,14 @@ def test_a_longer_recipe_is_scaled_from_a_shorter(plan: Any, finished: Any) -> N
     history = finished(first, first.trials, wall_seconds=50.0, device_type="cpu")
     again = plan(history, **ONE, recipe={"epochs": 4})
     assert list(seconds(again).values()) == pytest.approx([200, 200, 200])
+
+
+def test_later_epochs_of_head_only_take_what_the_head_does(plan: Any, finished: Any) -> None:
+    keys = ONE | {"methods": ["head-only"]}
+    first = plan(**keys, recipe={"epochs": 1})
+    history = finished(first, first.trials, wall_seconds=50.0, device_type="cpu")
+    again = plan(history, **keys, recipe={"epochs": 4})
+    assert list(seconds(again).values()) == pytest.approx([50 * (1 + 3 * PASS_OF_HEAD)] * 3)
 
 
 def test_a_neighbour_serves_where_there_is_no_twin(plan: Any, finished: Any) -> None:

@@ -1,0 +1,210 @@
+"""What a frozen backbone answers is computed once per text and attempt: head-only.
+
+Its backbone trains nothing and stays in evaluation mode, so the hidden states of a text are the same in every
+epoch and every evaluation. The first pass over a text is an ordinary one, and the states that the head reads
+are kept on the device; from then on the head gets these, and the backbone does not run. Batches, their order
+and what dropout draws in the head are those of ordinary passes.
+
+The states come from patient text: they never leave the memory of the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orchestrator.contracts.kept_states import MOST_BYTES
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.batches import Batch, FlatSplit, Grid, Rows, by_length, collate, epoch_batches
+from workers.inputs import TaskData
+from workers.methods import Adapted
+from workers.methods.bypass import Bypass
+from workers.models.heads import last_real_token
+from workers.models.masks import padding_known
+from workers.tasks import Encoded
+
+_SAMPLE = 8  # examples
+_LIKE = 1e-3  # of each logit
+
+# From the hidden states of a batch, (batch, length, width), and its mask: the one state of each text that its
+# head reads, (batch, width).
+OneState = Callable[[Tensor, Tensor], Tensor]
+
+
+def _first(hidden: Tensor, mask: Tensor) -> Tensor:
+    return hidden[:, 0]
+
+
+def _last(hidden: Tensor, mask: Tensor) -> Tensor:
+    return hidden[torch.arange(len(hidden), device=hidden.device), last_real_token(mask, hidden)]
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    return (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+
+_ONE_STATE: tuple[OneState, ...] = (_first, _last, _mean)
+
+
+@dataclass(frozen=True, repr=False)
+class _Sample:
+    """A few texts of train, what a model answers, and the hidden states from which its head does."""
+
+    mask: Tensor
+    logits: Tensor
+    hidden: Tensor
+
+    @classmethod
+    def of(cls, model: Any, bypass: Bypass, data: TaskData, device: torch.device, most: int) -> _Sample:
+        ranked = next(by_length([len(ids) for ids in data.train.input_ids], len(data.train)))
+        few = _SAMPLE // 2
+        longest_and_shortest = list(dict.fromkeys(ranked[:few] + ranked[-few:]))[:most]
+        inputs, _ = collate(data.train, longest_and_shortest, data.pad, device)
+        kept: list[Tensor] = []
+        bypass.listener = kept.append
+        with padding_known(True, device):
+            logits = model(**inputs).logits
+        return cls(inputs["attention_mask"], logits, *kept)
+
+    def read_by(self, model: Any, one: OneState | None) -> bool:
+        """Return whether the head answers alike to the kept states alone."""
+        states = self.hidden if one is None else one(self.hidden, self.mask)[:, None]
+        mask = self.mask if one is None else torch.ones_like(self.mask[:, :1])
+        try:
+            logits = model(**_inputs(states, mask)).logits
+        except Exception:  # of a head that reads something else
+            return False
+        if logits.shape != self.logits.shape:
+            return False
+        real = self.mask.bool() if logits.ndim == 3 else slice(None)
+        return torch.allclose(logits[real].float(), self.logits[real].float(), rtol=_LIKE, atol=_LIKE)
+
+
+def splits_on_device(
+    adapted: Adapted, data: TaskData, order: AttemptOrder, device: torch.device
+) -> tuple[FlatSplit, FlatSplit]:
+    """Return train and dev on the device. Under head-only they keep what the backbone answers, where the
+    attempt is one process, the states take at most `MOST_BYTES`, and on a few texts the head answers to kept
+    states as to the texts. Leaves the model in evaluation mode then."""
+    alone = order.resources.processes == 1 and order.resources.sharding == "none"
+    if adapted.settings.trains_head_alone and alone:
+        kept = _kept(adapted, data, order, device)
+        if kept is not None:
+            return kept
+    return FlatSplit(data.train, data.pad, device), FlatSplit(data.dev, data.pad, device)
+
+
+@torch.no_grad()
+def _kept(
+    adapted: Adapted, data: TaskData, order: AttemptOrder, device: torch.device
+) -> tuple[KeptSplit, KeptSplit] | None:
+    """Return train and dev, None where they take too much or the head reads something else."""
+    model = adapted.model.eval()
+    bypass = Bypass(model)
+    sample = _Sample.of(model, bypass, data, device, order.evaluation_size)
+    one = None
+    if data.task.kind is not TaskKind.NER:
+        read = [state for state in _ONE_STATE if sample.read_by(model, state)]
+        one = read[0] if len(read) == 1 else None  # where several seem to be read, the sample cannot tell
+    a_state = sample.hidden.shape[-1] * sample.hidden.element_size()
+    taken = (_positions(data.train, one) + _positions(data.dev, one)) * a_state
+    if taken > MOST_BYTES or (one is None and not sample.read_by(model, None)):
+        return None
+    kept = _Kept(adapted, bypass, one, sample.hidden)
+    lengths = [[len(ids) for ids in part.input_ids] for part in (data.train, data.dev)]
+    first_epoch = epoch_batches(lengths[0], order.trial.recipe.batch_size, order.trial.seed, epoch=0)
+    size = order.pass_size
+    passes = [batch[i : i + size] for batch in first_epoch for i in range(0, len(batch), size)]
+    return (
+        KeptSplit(data.train, data.pad, device, kept, passes),
+        KeptSplit(data.dev, data.pad, device, kept, list(by_length(lengths[1], order.evaluation_size))),
+    )
+
+
+def _positions(data: Encoded, one: OneState | None) -> int:
+    return sum(map(len, data.input_ids)) if one is None else len(data)
+
+
+def _inputs(states: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Return what the model gets in the place of texts. Some heads read the shape of `input_ids`."""
+    return {"input_ids": mask, "inputs_embeds": states, "attention_mask": mask}
+
+
+@dataclass(frozen=True, repr=False)
+class _Kept:
+    """What is kept of a text. `one`: the state that its head reads; None: those of all tokens. `like`: a
+    tensor of their width and type."""
+
+    adapted: Adapted
+    bypass: Bypass
+    one: OneState | None
+    like: Tensor
+
+
+class KeptSplit(FlatSplit):
+    """A split whose batches are tokens until their texts have passed through the backbone, and from then on
+    hidden states. A text passes through it among the same texts always, those of one of the `passes`: so that
+    an attempt that resumes gets the same states, to the last bit."""
+
+    def __init__(
+        self,
+        data: Encoded,
+        pad: int,
+        device: torch.device,
+        kept: _Kept,
+        passes: Sequence[Sequence[int]],
+    ) -> None:
+        super().__init__(data, pad, device)
+        self._kept = kept
+        self._nowhere = _positions(data, kept.one)  # the last row, of padding
+        self._states = kept.like.new_empty(self._nowhere + 1, kept.like.shape[-1])
+        self._states[self._nowhere] = 0
+        self._passes = passes
+        self._pass_of = {place: number for number, places in enumerate(passes) for place in places}
+        self._known = set[int]()  # numbers of passes
+
+    def batch(self, rows: Rows) -> Batch:
+        """Return the rows as hidden states, or as tokens: then the pass that follows makes them known."""
+        unknown = {self._pass_of[place] for place in rows.places} - self._known
+        if len(unknown) == 1 and [*self._passes[(number := next(iter(unknown)))]] == [*rows.places]:
+            return self._first_pass(number, rows)
+        for number in sorted(unknown):
+            self._read(number)
+        grid = self.grid(rows)
+        places = self._places(rows, grid)
+        mask = grid.mask if self._kept.one is None else torch.ones_like(places)
+        inputs = _inputs(self._states[places], mask)
+        return Batch(inputs, self.labels_of(rows, grid), padded=grid.has_padding)
+
+    def _first_pass(self, number: int, rows: Rows) -> Batch:
+        """Return the rows of a pass as tokens. What the backbone answers to them is kept."""
+        batch, places, one = super().batch(rows), self._places(rows, self.grid(rows)), self._kept.one
+
+        def keep(hidden: Tensor) -> None:
+            read = hidden if one is None else one(hidden, batch.inputs["attention_mask"])[:, None]
+            self._states[places] = read.detach()
+            self._known.add(number)
+
+        self._kept.bypass.listener = keep
+        return batch
+
+    def _read(self, number: int) -> None:
+        """Run a pass that is not due, or was before the attempt resumed. Nothing is drawn."""
+        model = self._kept.adapted.model
+        training = model.training
+        batch = self._first_pass(number, self.rows([self._passes[number]])[0])
+        with torch.no_grad(), padding_known(batch.padded, batch.labels.device):
+            model.eval()(**batch.inputs)
+        if training:
+            self._kept.adapted.train_mode()
+
+    def _places(self, rows: Rows, grid: Grid) -> Tensor:
+        """Return where the states of the rows are: (batch, 1), or (batch, length)."""
+        if self._kept.one is not None:
+            return rows.on_device[:, None]
+        return grid.tokens.masked_fill(grid.filler, self._nowhere)
