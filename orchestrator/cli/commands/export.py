@@ -17,19 +17,22 @@ def export(
         str | None,
         typer.Argument(
             metavar="[CELL]",
-            help="model/domain/method[/task], or a task. Default: the recommended cell.",
+            help="A cell, with or without its task, or a task. Default: the recommended cell.",
         ),
     ] = None,
     at_budget: Annotated[
         float | None,
-        typer.Option(metavar="HOURS", help="What is recommended for so many device-hours a training run."),
+        typer.Option(
+            metavar="HOURS", help="Export the best choice for this many device-hours per training run."
+        ),
     ] = None,
     seed: Annotated[
-        str, typer.Option(metavar="N|best|median", help="A seed, or best or median by the score on dev.")
+        str,
+        typer.Option(
+            metavar="N|best|median", help="A seed, or the one with the best or the median score on dev."
+        ),
     ] = "best",
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Fold the adapter into the weights: a whole model.")
-    ] = False,
+    merge: Annotated[bool, typer.Option("--merge", help="Merge the adapter into its base model.")] = False,
     retrain: Annotated[
         bool,
         typer.Option(

@@ -18,13 +18,17 @@ from orchestrator.cli.verbs import Verbs
 from orchestrator.errors import ExitCode, InterruptedSweepError
 
 
-def _commands() -> Iterator[Any]:
+def _by_words() -> Iterator[tuple[str, Any]]:
+    """Yield each command with the words that call it."""
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
         if inner is None:
-            yield pytest.param(command, id=name)
+            yield name, command
         else:
-            yield from (pytest.param(one, id=f"{name} {word}") for word, one in inner.items())
+            yield from ((f"{name} {word}", one) for word, one in inner.items())
+
+
+COMMANDS = dict(_by_words())
 
 
 def _said(*words: str, **environment: str) -> str:
@@ -45,17 +49,27 @@ def test_help_lists_the_daily_commands_first() -> None:
     assert listed == commands
 
 
-@pytest.mark.parametrize("command", list(_commands()))
-def test_the_help_of_a_command_has_an_example_that_its_parser_accepts(command: Any) -> None:
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_a_command_has_an_example_that_its_parser_accepts(words: str) -> None:
+    command = COMMANDS[words]
     (example,) = re.findall(r"(?m)^Example: (frontier .*)$", command.help)
-    words = shlex.split(example.partition(" > ")[0])[1:]
-    context: Any = typer.main.get_command(app).make_context("frontier", words)
+    typed = shlex.split(example.partition(" > ")[0])[1:]
+    context: Any = typer.main.get_command(app).make_context("frontier", typed)
     while hasattr(context.command, "commands"):
         name, inner, rest = context.command.resolve_command(
             context, [*context._protected_args, *context.args]
         )
         context = inner.make_context(name, rest, parent=context)
     assert context.command.name == command.name
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_a_command_shows_the_text_of_each_parameter(words: str) -> None:
+    """Rich takes `[/word]` in a text for markup, and fails."""
+    done = CliRunner().invoke(app, [*words.split(), "-h"], env={"COLUMNS": "400"})
+    assert done.exit_code == 0
+    texts = [parameter.help for parameter in COMMANDS[words].params if getattr(parameter, "help", None)]
+    assert [text for text in texts if text not in done.output] == []
 
 
 def test_there_are_three_ways_to_the_same_help() -> None:
