@@ -72,14 +72,15 @@ def _before_the_command(
     debug: Annotated[
         bool,
         typer.Option(
-            "--debug", help="Print foreign tracebacks in full. They may quote the data. Not in a cluster."
+            "--debug",
+            help="Print tracebacks of libraries in full; they may quote the data. Ignored in a cluster.",
         ),
     ] = False,
     shared: Annotated[
         bool,
         typer.Option(
             "--shared",
-            help="Let your group read what is stored, and write it if your umask is 002.",
+            help="Let your group read what is stored, or also write it if your umask is 002.",
         ),
     ] = False,
     version: Annotated[

@@ -103,8 +103,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _key("prices"),
         Column("as of", lambda row: _words(row["as_of"]).split()[0].rstrip(",;")),
         _key("usual_gpu", "usual GPU"),
-        Column("its hour", _hour("gpu_hour"), is_number=True),
-        Column("a core's hour", _hour("core_hour"), is_number=True),
+        Column("GPU hour", _hour("gpu_hour"), is_number=True),
+        Column("core hour", _hour("core_hour"), is_number=True),
         Column("GPUs", lambda row: str(len(row["devices"])), is_number=True),
     ),
     "devices": (
@@ -122,7 +122,7 @@ _NOTES = {
     "methods": "name them as `methods` of a sweep, with settings of your own: {name: lora, rank: [4, 8]}; "
     "`frontier capabilities` shows which architecture supports which",
     "tasks": "name them as `tasks` of a sweep; `frontier task inspect TASK` counts its data; rows are "
-    "those of train; sensitive data train only where `frontier doctor --strict` finds no problem",
+    "those of train; tasks with sensitive data train only if `frontier doctor --strict` finds no problem",
     "metrics": "name one as `metric` of a task",
     "prices": "name one as `prices` of a sweep, or a YAML file of your own",
     "devices": "name one as `resources: {device: NAME}` of a sweep",

@@ -8,18 +8,19 @@ import typer
 
 from orchestrator.cli.options import RUN_SWEEP, STORAGE, Json, Storage, complete_sweep
 
-_SWEEP = typer.Argument(help=f"{RUN_SWEEP}.", autocompletion=complete_sweep)
+_FIRST = typer.Argument(metavar="FIRST", help=f"{RUN_SWEEP}.", autocompletion=complete_sweep)
+_SECOND = typer.Argument(metavar="SECOND", help=f"{RUN_SWEEP}.", autocompletion=complete_sweep)
 
 
 def compare(
-    first: Annotated[str, _SWEEP],
-    second: Annotated[str, _SWEEP],
+    first: Annotated[str, _FIRST],
+    second: Annotated[str, _SECOND],
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
     """Show two sweeps side by side: quality and cost of each cell, and what changed in its recipe.
 
-    Says which figures cannot be compared, as the data, the metric or the device differ. Writes nothing.
+    Says which figures cannot be compared, because the data, the metric or the device differ. Writes nothing.
 
     Example: frontier compare demo demo-longer
     """

@@ -35,37 +35,50 @@ def init(
             "hub (OWNER/NAME or OWNER/NAME@REVISION).",
         ),
     ],
-    dev: Annotated[Path | None, typer.Option(help="The file of dev. Default: a fifth of FILE.")] = None,
-    test: Annotated[Path | None, typer.Option(help="The file of test. Default: a fifth of FILE.")] = None,
+    dev: Annotated[
+        Path | None, typer.Option(help="The file with the dev part. Default: a fifth of FILE.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="The file with the test part. Default: a fifth of FILE.")
+    ] = None,
     kind: Annotated[
-        str | None, typer.Option(metavar="classification|multilabel|ner|relation|regression")
+        str | None,
+        typer.Option(
+            metavar="classification|multilabel|ner|relation|regression",
+            help="What is predicted. Default: recognised from the file.",
+        ),
     ] = None,
-    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the text.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the text.")] = None,
     second_text: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="A second text, for pairs of sentences.")
+        str | None, typer.Option(metavar="COLUMN", help="The column with a second text, for pairs of texts.")
     ] = None,
-    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the label.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the label.")] = None,
     identity: Annotated[
         str | None,
-        typer.Option("--id", metavar="COLUMN|none", help="The column of the patient, or else the document."),
+        typer.Option(
+            "--id", metavar="COLUMN|none", help="The column with the patient, or else the document."
+        ),
     ] = None,
     negative_label: Annotated[
-        str | None, typer.Option(metavar="LABEL", help='Of relations: the class for "no relation".')
+        str | None, typer.Option(metavar="LABEL", help='For relations: the class that means "no relation".')
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
-            min=2, max=MOST_FOLDS, help="Test each row by cross-validation: trainings per seed, say 5."
+            min=2,
+            max=MOST_FOLDS,
+            help="Cross-validate: the number of folds, say 5. Each row is tested once per seed.",
         ),
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(metavar="WORD", help="Of the number that is predicted, say days.")
+        str | None, typer.Option(metavar="WORD", help="The unit of the predicted number, say days.")
     ] = None,
     separator: Annotated[
-        str | None, typer.Option(parser=_separator, metavar=",|;|bar|tab", help="Of CSV columns.")
+        str | None,
+        typer.Option(parser=_separator, metavar=",|;|bar|tab", help="What separates the columns of a CSV."),
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(metavar="WORD", help="What the texts are, say clinical.")
+        str | None, typer.Option(metavar="WORD", help="The kind of text, say clinical.")
     ] = None,
     within: Annotated[
         float | None, typer.Option(min=0, help="Good enough: at most this much below the best.")
@@ -75,15 +88,21 @@ def init(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(parser=_weights, metavar="here|hub", help="Where weights may come from."),
+        typer.Option(
+            parser=_weights,
+            metavar="here|hub",
+            help="Use models of this machine only, or download others from the hub.",
+        ),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="A model of the catalogue; may be repeated.")
     ] = None,
     sensitive: Annotated[
-        bool, typer.Option("--sensitive", help="These are texts of patients: mark the task.")
+        bool, typer.Option("--sensitive", help="Mark the task: its texts are of patients.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="Of the task and the sweep. Default: from FILE.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name of the task and the sweep. Default: from FILE.")
+    ] = None,
     into: Annotated[
         Path | None, typer.Option(metavar="DIRECTORY", help="Where to write. Default: ./NAME.")
     ] = None,
@@ -92,9 +111,9 @@ def init(
 ) -> None:
     """Write a task and a sweep for a data file of yours: from a CSV to the first plan.
 
-    A worker process looks at the file; counts are shown, never text. What the file does not say is asked on
-    a terminal, or has a flag. Nothing is overwritten. A data set of the hub is fetched, its Parquet files
-    alone, and named by its commit.
+    A worker process looks at the file and shows counts, never text. If the file leaves something open, the
+    command asks; without a terminal it names the option. Nothing is overwritten. From a data set of the hub,
+    only the Parquet files are fetched, and their commit is pinned.
 
     Example: frontier init letters.csv
     """

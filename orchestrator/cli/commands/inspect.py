@@ -11,7 +11,7 @@ from orchestrator.cli.options import STORAGE, Catalogues, InspectStorage, Json
 from orchestrator.cli.verbs import Verbs
 
 task_app = typer.Typer(cls=Verbs, help="Inspect a task's data.", no_args_is_help=True)
-backbone_app = typer.Typer(cls=Verbs, help="Inspect a backbone under a method.", no_args_is_help=True)
+backbone_app = typer.Typer(cls=Verbs, help="Inspect a backbone with a method.", no_args_is_help=True)
 
 
 @task_app.callback()
@@ -34,7 +34,7 @@ def inspect_task(
 ) -> None:
     """Show metric, labels, and what each split has. Reads every row, so it finds malformed ones.
 
-    No other command names a file inside a corpus: it may be named after a patient.
+    Only this command prints names of files inside a corpus, because they may be named after patients.
 
     Example: frontier task inspect ncbi-disease data_dir=corpora
     """

@@ -24,13 +24,14 @@ def predict(
         str | None, typer.Option(metavar="COLUMN", help="The column with the text. Default: the task's own.")
     ] = None,
     second_text: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The second text, for models of pairs.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column with the second text, for models of pairs."),
     ] = None,
     storage: InspectStorage = Path(STORAGE),
 ) -> None:
-    """Answer texts with an exported model: labels with probabilities, or entities with offsets.
+    """Predict labels with probabilities, entities with offsets, or numbers, with an exported model.
 
-    Texts are read where they are and copied nowhere. Only this account may read the answers.
+    Texts are copied nowhere. Only this account may read the answers.
 
     Example: frontier predict winner letters.csv --out answers.jsonl
     """

@@ -19,7 +19,7 @@ _Sweep = Annotated[
     str | None,
     typer.Argument(
         metavar="[SWEEP]",
-        help="A sweep's name below --storage, or a path to one. None with --from or --mlflow.",
+        help="A sweep's name below --storage, or a path to one. Omit it with --from or --mlflow.",
         autocompletion=complete_sweep,
     ),
 ]
@@ -61,15 +61,17 @@ _Mapping = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.yaml",
-        help="Which column has what, for a table and for experiments of others: docs/how-to/other-runs.md.",
+        help="Says which column has what, for tables and for MLflow runs: docs/how-to/other-runs.md.",
     ),
 ]
 _Out = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where the report on such runs is written. Default: NAME-report."),
+    typer.Option(
+        metavar="DIR", help="With --from or --mlflow: where to write the report. Default: NAME-report."
+    ),
 ]
 _Figures = Annotated[
-    bool, typer.Option("--figures", help="Write the figures for a paper too, as PDF, SVG and PNG.")
+    bool, typer.Option("--figures", help="Also write figures for a paper, as PDF, SVG and PNG.")
 ]
 _Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 
@@ -91,7 +93,7 @@ def report(
     figures: _Figures = False,
     open_it: _Open = False,
 ) -> None:
-    """Write the report again from the records, and show it; or report on runs that others made.
+    """Write the report again from the records, and show it; or report on runs that Frontier did not make.
 
     Example: frontier report demo --open
     """

@@ -38,7 +38,7 @@ def run(
         bool | None,
         typer.Option(
             "--dashboard/--no-dashboard",
-            help="Start Ray's dashboard with a private cluster. Default: if the sweep takes over a minute.",
+            help="Start Ray's dashboard with a private cluster. Default: if the forecast is over a minute.",
             show_default=False,
         ),
     ] = None,

@@ -14,7 +14,7 @@ class SchemaOf(StrEnum):
 
 
 def schema(
-    of: Annotated[SchemaOf, typer.Argument(metavar="sweep|task", help="Of which file.")] = SchemaOf.SWEEP,
+    of: Annotated[SchemaOf, typer.Argument(metavar="sweep|task", help="The kind of file.")] = SchemaOf.SWEEP,
 ) -> None:
     """Print the JSON schema of a sweep file or of a task file, for editors.
 

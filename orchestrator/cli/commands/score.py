@@ -27,9 +27,9 @@ def score(
         bool, typer.Option("--json", help="Print [{name, raw, rescaled}] at full precision.")
     ] = False,
 ) -> None:
-    """Show the paper's composite efficiency scores.
+    """Show the composite efficiency scores of Taylor et al. 2024.
 
-    Shows the set that they are computed over, too, and what their order depends on.
+    Also shows the set of points that they depend on, and what could change their order.
 
     Example: frontier score demo --preset holistic --task demo-ner
     """

@@ -34,7 +34,7 @@ def ui(
         bool, typer.Option("--show-token", help="Print the token or password that the page asks for.")
     ] = False,
 ) -> None:
-    """Open the MLflow UI or the Ray dashboard, on this machine only. Ctrl-C ends it.
+    """Serve the MLflow UI or the Ray dashboard to this machine only, and print its address. Ctrl-C ends it.
 
     Example: frontier ui demo
     """

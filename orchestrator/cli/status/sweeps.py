@@ -114,4 +114,4 @@ def show_sweeps(storage: str, console: Console) -> None:
     for name, question in shipped_questions().items():
         table.add_row(name, question)
     console.print(table)
-    console.print("`frontier plan NAME` shows what one would take", style="dim", highlight=False)
+    console.print("`frontier plan NAME` shows what a sweep would cost", style="dim", highlight=False)
