@@ -137,6 +137,7 @@ def running_mlflow(postgres: str) -> Iterator[MlflowServer]:
             f"[mlflow]\ndefault_permission = READ\nadmin_username = {ADMIN}\n"
             f"database_uri = {postgres}/accounts\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+            "auth_cache_ttl_seconds = 3600\n"  # each check of a password takes a tenth of a second of a core
         )
         environment["MLFLOW_AUTH_CONFIG_PATH"] = str(settings)
         account = {"MLFLOW_TRACKING_USERNAME": DRIVER, "MLFLOW_TRACKING_PASSWORD": password}
