@@ -62,6 +62,7 @@ def loaded_by_mlflow(workshop: Workshop, model: str) -> Any:
     program = (
         "import json, sys\n"
         "sys.modules['orchestrator'] = sys.modules['workers'] = None\n"
+        "sys.modules['bitsandbytes'] = None\n"  # peft would import it, and nothing here is quantised
         "import mlflow, pandas as pd\n"
         f"mlflow.set_tracking_uri('sqlite:///{workshop.sweeps / layout.MLFLOW_STORE}')\n"
         f"model = mlflow.pyfunc.load_model('models:/{model}')\n"

@@ -20,6 +20,8 @@ from orchestrator.errors import InputError
 
 _ROWS, _LONGEST = 8, 32  # random tokens: no text is read to prove that logits agree
 _LIKE = 1e-4  # of each logit
+# Goes before the program where torch is built without CUDA: see `leave_out_bitsandbytes`.
+_NO_BITSANDBYTES = 'import sys\nsys.modules["bitsandbytes"] = None\n'
 # Follows the part of a card's program that loads the model.
 _ANSWER = """
 import sys
@@ -68,9 +70,10 @@ def prove(folder: Path, program: str, rows: list[Row], expected: list[Tensor], c
     with tempfile.TemporaryDirectory(prefix="frontier-proof-") as scratch:
         asked, answered = Path(scratch) / "rows.safetensors", Path(scratch) / "logits.safetensors"
         save_file({f"{name}.{n}": value for n, row in enumerate(rows) for name, value in row.items()}, asked)
+        first = _NO_BITSANDBYTES if torch.version.cuda is None else ""
         hub = {"HF_HUB_CACHE": str(cache_dir / "hub"), "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
-            [sys.executable, "-P", "-c", program + _ANSWER, str(asked), str(answered)],
+            [sys.executable, "-P", "-c", first + program + _ANSWER, str(asked), str(answered)],
             cwd=folder,
             env=safe_environment(os.environ) | hub,
             stdout=subprocess.DEVNULL,
