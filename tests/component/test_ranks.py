@@ -38,6 +38,7 @@ def test_ranks_learn_and_score_as_one_process_does(host, lab, still, outcome_of,
         outcome = outcome_of(order)
         assert outcome.state == "finished", outcome.failure
         assert outcome.device.count == ranks
+        assert outcome.micro_batch_size == (8 // ranks if micro is None else micro)
         assert outcome.device.spread == ("" if ranks == 1 else f"{ranks} processes")
         found.append((curve(events_of(order)), outcome))
     (one, alone), *others = found

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 import socket
-import subprocess
-import sys
+from typing import Any
 
 import pytest
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.outcome import Event, Outcome, read_event
+from orchestrator.contracts.outcome import read_event
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TrialState
@@ -24,11 +22,14 @@ RANKS = Resources(cpus=2, processes=2)
 NODES = Resources(cpus=2, processes=2, nodes=2)
 
 
-def trials(lab, still, *wanted: Resources) -> list[TrialOrder]:
+def trials(lab, still, *wanted: Resources, recipe: dict[str, Any] | None = None) -> list[TrialOrder]:
+    """One trial with each of these resources, told apart by the name of their method."""
     found = []
-    for seed, resources in enumerate(wanted):
-        order = AttemptOrder.model_validate_json(lab.order("lora", backbone=still).read_bytes())
-        found.append(TrialOrder(order.trial.model_copy(update={"seed": seed}), resources, 1.0))
+    for place, resources in enumerate(wanted):
+        path = lab.order("lora", backbone=still, recipe=recipe)
+        trial = AttemptOrder.model_validate_json(path.read_bytes()).trial
+        cell = trial.cell.model_copy(update={"method": f"lora-{place}"})
+        found.append(TrialOrder(trial.model_copy(update={"cell": cell}), resources, 1.0))
     return found
 
 
@@ -62,48 +63,26 @@ def test_the_local_launcher_runs_ranks(lab, still, place):
     assert found[0].outcome.device.spread == "2 processes"
 
 
-def test_ray_places_ranks_and_nodes_and_bills_all_of_them(lab, still, place, ray_cluster):
-    launcher = RayLauncher(place, RetryPolicy(0))
-    orders = trials(lab, still, RANKS, NODES)
-    found = ran(launcher, orders)
-    assert [found[n].bill.devices for n in range(2)] == [2, 2]
-    assert [found[n].outcome.device.spread for n in range(2)] == ["2 processes", "2 processes, 2 nodes"]
-    assert {found[n].outcome.steps for n in range(2)} == {12}
+def test_ray_places_ranks_and_nodes_that_learn_as_one_process_does(lab, still, place, ray_cluster):
+    """The same optimiser steps in one process, in two, in two on two nodes, and in two with passes as small
+    as the place asks for; all of them are billed. `test_ranks` has four, without Ray."""
+    alone, small = Resources(cpus=1), RANKS.model_copy(update={"micro_batch_size": 1})
+    recipe = {"evaluations_per_epoch": 6}  # the loss is written down at each
+    orders = trials(lab, still, alone, RANKS, NODES, small, recipe=recipe)
+    found = ran(RayLauncher(place, RetryPolicy(0)), orders)
+    assert [found[n].bill.devices for n in range(4)] == [1, 2, 2, 2]
+    outcomes = [found[n].outcome for n in range(4)]
+    spreads = ["", "2 processes", "2 processes, 2 nodes", "2 processes"]
+    assert [outcome.device.spread for outcome in outcomes] == spreads
+    assert [outcome.device.count for outcome in outcomes] == [1, 2, 2, 2]
+    assert [outcome.micro_batch_size for outcome in outcomes] == [8, 4, 4, 1]
+    one, *several = [curve_of(place, order) for order in orders]
+    assert len(one) == 12
+    for curve in several:
+        assert curve == pytest.approx(one, rel=2e-4)
 
 
-# In a process of its own, with a cluster of four cores: the one that tests share has two.
-LAUNCH = """
-import pickle, sys
-from pathlib import Path
-from orchestrator.execution.ray.launcher import RayLauncher
-from orchestrator.execution.retries import RetryPolicy
-place, orders = pickle.loads(Path(sys.argv[1]).read_bytes())
-RayLauncher(place, RetryPolicy(0), cpus=4).run(orders, lambda event: None)
-"""
-
-
-def test_ranks_inside_ray_learn_as_one_process_does(lab, still, place, tmp_path):
-    """The same optimiser steps, however many processes share them, and however small the passes are that the
-    place asks for."""
-    orders = []
-    for count, passes in ((1, None), (2, None), (4, None), (2, 1)):
-        order = AttemptOrder.model_validate_json(lab.order("lora", backbone=still).read_bytes())
-        recipe = order.trial.recipe.model_copy(update={"evaluations_per_epoch": 6})
-        cell = order.trial.cell.model_copy(update={"method": f"ranks-{count}-{passes}"})
-        trial = order.trial.model_copy(update={"recipe": recipe, "cell": cell})
-        orders.append(TrialOrder(trial, Resources(processes=count, cpus=count, micro_batch_size=passes), 1.0))
-    (tmp_path / "launch").write_bytes(pickle.dumps((place, orders)))
-    subprocess.run([sys.executable, "-c", LAUNCH, str(tmp_path / "launch")], check=True)
-    found = [attempt_of(place, order) for order in orders]
-    curves = [[event.loss for event in events if event.event == "step"] for _, events in found]
-    assert len(curves[0]) == 12
-    for several in curves[1:]:
-        assert several == pytest.approx(curves[0], rel=2e-4)
-    assert [outcome.device.count for outcome, _ in found] == [1, 2, 4, 2]
-    assert [outcome.micro_batch_size for outcome, _ in found] == [8, 4, 2, 1]
-
-
-def attempt_of(place: Workplace, order: TrialOrder) -> tuple[Outcome, list[Event]]:
+def curve_of(place: Workplace, order: TrialOrder) -> list[float]:
     [(_, attempt)] = layout.attempts(layout.trial_directory(place.sweep_directory, order.name))
     events = [read_event(line) for line in (attempt / layout.EVENTS).read_bytes().splitlines()]
-    return Outcome.model_validate_json((attempt / layout.OUTCOME).read_bytes()), events
+    return [event.loss for event in events if event.event == "step"]
