@@ -49,9 +49,9 @@ SECONDS = {
 
 
 def processes() -> int:
-    """Return how many share the tests with `-n auto`: the cores, but no fewer than 2 (some tests wait) and no
-    more than 8 (each loads torch)."""
-    return max(2, min(len(os.sched_getaffinity(0)), 8))
+    """Return how many share the tests with `-n auto`: one more than the cores, because many tests wait for a
+    cluster or a server, but no more than 8 (each loads torch)."""
+    return min(len(os.sched_getaffinity(0)) + 1, 8)
 
 
 def once(path: Path, make: Callable[[Path], object]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from running_attempts import Started
@@ -28,11 +29,16 @@ def curve(events) -> list[float]:
     return [event.loss for event in events if event.event == "step"]
 
 
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Any]:
+    """What one process found, by method: the same beside each kind of shares."""
+    return {}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_shares_learn_as_one_process_does(host, lab, still, outcome_of, events_of, kind, method):
-    found = []
-    for resources in (Resources(), shared(kind)):
+def test_shares_learn_as_one_process_does(host, lab, still, outcome_of, events_of, alone, kind, method):
+    def trained(resources: Resources) -> tuple[list[float], Any, dict[str, Any]]:
         order = lab.order(
             method,
             recipe={"evaluations_per_epoch": 6},
@@ -45,8 +51,12 @@ def test_shares_learn_as_one_process_does(host, lab, still, outcome_of, events_o
         outcome = outcome_of(order)
         assert outcome.state == "finished", outcome.failure
         [file] = (order.parent / "model").glob("*.safetensors")
-        found.append((curve(events_of(order)), outcome.test, load_file(file)))
-    (one, scores, weights), (several, shared_scores, shared_weights) = found
+        return curve(events_of(order)), outcome.test, load_file(file)
+
+    if method not in alone:
+        alone[method] = trained(Resources())
+    one, scores, weights = alone[method]
+    several, shared_scores, shared_weights = trained(shared(kind))
     assert several == pytest.approx(one, rel=1e-3)
     for name, metric in scores.items():
         assert shared_scores[name].value == pytest.approx(metric.value, rel=1e-2, abs=1e-6)

@@ -142,6 +142,7 @@ def test_nothing_is_overwritten(init: Init, tmp_path: Path) -> None:
         (letters().replace("matter", "Fürsorge"), "not UTF-8"),
         (letters() + "P999,only two cells\n", "2 columns, where the header has 3"),
     ],
+    ids=["encoding", "row"],
 )
 def test_a_broken_encoding_or_row_ends_it_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, words: str

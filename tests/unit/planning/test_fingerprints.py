@@ -200,25 +200,46 @@ def test_another_method_is_told_with_the_settings_that_came_and_went(plan: Any) 
     assert "recipe.learning_rate" in told
 
 
-AXES = ("models", "domains", "methods", "tasks", "seeds")
 METHODS: list[Any] = ["full", "head-only", {"name": "lora", "rank": [4, 8]}, {"name": "ia3", "epochs": 2}]
+
+
+LISTED: dict[str, list[Any]] = {
+    "models": ["tiny", "base", "distil"],
+    "domains": ["general", "clinical"],
+    "methods": METHODS,
+    "tasks": ["ncbi-disease", "mts-dialog", "bc5cdr-ner"],
+    "seeds": [3, 1, 2],
+}
+
+
+@pytest.fixture
+def straight(plan: Any) -> dict[str, str]:
+    """Fingerprints by trial, of a file with `LISTED` as it stands: once for all examples."""
+    return {trial.name: trial.fingerprint for trial in plan(**LISTED).trials}
 
 
 @LOAD
 @given(shuffle=st.randoms(use_true_random=False))
-def test_the_order_of_the_file_changes_no_trial(plan: Any, shuffle: random.Random) -> None:
-    keys: dict[str, list[Any]] = {
-        "models": ["tiny", "base", "distil"],
-        "domains": ["general", "clinical"],
-        "methods": list(METHODS),
-        "tasks": ["ncbi-disease", "mts-dialog", "bc5cdr-ner"],
-        "seeds": [3, 1, 2],
-    }
-    straight = plan(**keys)
-    for axis in AXES:
+def test_the_order_of_the_file_changes_no_trial(
+    plan: Any, straight: dict[str, str], shuffle: random.Random
+) -> None:
+    keys = {axis: list(items) for axis, items in LISTED.items()}
+    for axis in keys:
         shuffle.shuffle(keys[axis])
-    mixed = plan(**keys)
-    assert {t.name: t.fingerprint for t in mixed.trials} == {t.name: t.fingerprint for t in straight.trials}
+    assert {trial.name: trial.fingerprint for trial in plan(**keys).trials} == straight
+
+
+KEYS: dict[str, Any] = {
+    "recipe": {"batch_size": 32, "micro_batch_size": 8},
+    "resources": {"gpus": 1},
+    "prices": "taylor-2024",  # a budget of money needs one
+}
+
+
+@pytest.fixture
+def unchanged(plan: Any) -> dict[str, str]:
+    """Fingerprints by trial, of a file with `KEYS` alone: once for all examples."""
+    return {trial.name: trial.fingerprint for trial in plan(**KEYS).trials}
 
 
 @LOAD
@@ -235,16 +256,10 @@ def test_the_order_of_the_file_changes_no_trial(plan: Any, shuffle: random.Rando
     ),
 )
 def test_changing_one_recipe_value_changes_exactly_the_trials_it_reaches(
-    plan: Any, key: str, match: dict[str, str]
+    plan: Any, unchanged: dict[str, str], key: str, match: dict[str, str]
 ) -> None:
-    keys: dict[str, Any] = {
-        "recipe": {"batch_size": 32, "micro_batch_size": 8},
-        "resources": {"gpus": 1},
-        "prices": "taylor-2024",  # a budget of money needs one
-    }
-    before = {t.name: t for t in plan(**keys).trials}
-    after = plan(**keys, rules=[{"match": match, "set": {key: OTHER[key]}}])
+    after = plan(**KEYS, rules=[{"match": match, "set": {key: OTHER[key]}}])
     for trial in after.trials:
         names = trial.cell.model_dump() | {"entry": trial.cell.method.split("-")[0]}
         reached = all(names[axis] == value for axis, value in match.items())
-        assert (trial.fingerprint != before[trial.name].fingerprint) == reached
+        assert (trial.fingerprint != unchanged[trial.name]) == reached
