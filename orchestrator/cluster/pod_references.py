@@ -69,7 +69,7 @@ def check_references(cluster: Cluster, documents: Sequence[Document]) -> Iterato
 
 _CREATE = {
     "Secret": "k8s/components/mlflow/make-secrets.sh makes MLflow's, kubectl create secret any other",
-    "ConfigMap": "kubectl apply --server-side -k the overlay again: the name carries a hash of the content",
+    "ConfigMap": "kubectl apply --server-side -k the overlay again: the name ends in a hash of the content",
 }
 
 

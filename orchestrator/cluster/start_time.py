@@ -26,7 +26,7 @@ class StartTime:
 
     def __str__(self) -> str:
         if not self.sweeps:
-            return f"{self.seconds:.0f} s, which is assumed: no sweep that ran here tells it"
+            return f"{self.seconds:.0f} s, which is assumed: no sweep here has measured it"
         many = "1 sweep" if self.sweeps == 1 else f"{self.sweeps} sweeps"
         return f"{self.seconds:.0f} s, as measured on {many} here"
 

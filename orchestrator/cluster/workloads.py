@@ -13,7 +13,7 @@ from orchestrator.cluster.resources import DEPLOYMENTS, PODS, STATEFUL_SETS
 
 _RESOURCES = {resource.kind: resource for resource in (DEPLOYMENTS, STATEFUL_SETS)}
 _APPLY = "kubectl apply --server-side -k the overlay"
-_DESCRIBE = "wait for them; kubectl describe tells more"
+_DESCRIBE = "wait for them; kubectl describe shows more"
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def apply(raw: dict[str, object], overrides: Sequence[str], cwd: Path, file: str
             continue
         set_here = _keys(raw, key, value)
         if set_here & done.keys or key in done.keys:
-            done.problems.append(Problem(WHERE, key, f"stands twice, got {argument!r}", "keep one of them"))
+            done.problems.append(Problem(WHERE, key, f"is set twice, got {argument!r}", "keep one of them"))
             continue
         _lay(raw, key, _absolute(value, cwd) if _is_path(key, value) else value, argument, name, done)
         done.keys |= set_here

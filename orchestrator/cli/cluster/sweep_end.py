@@ -152,5 +152,5 @@ def _fix(end: End, cluster: Cluster) -> str:
         command = cluster.command("resume", end.job.name)
         return f"it was started again {MOST_RECREATIONS} times; {command} tries on from its records"
     if end.job.deployment == "ValidationFailed":
-        return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
+        return "KubeRay refuses the RayJob; `frontier doctor --manifests` says why"
     return f"{cluster.command('doctor')} looks at the cluster; the same submission continues from the records"

@@ -127,7 +127,7 @@ def _recommended(report: Report, task: TaskReport) -> Point:
         fix = "let the sweep finish: `frontier status` shows how far it is"
         raise _problem("CELL", f"no trial of {task.task} is finished", fix)
     if pick.unlearned is not None:
-        fix = f"name a cell to export it all the same, say {pick.pick.cell.name}"
+        fix = f"name a cell to export it anyway, say {pick.pick.cell.name}"
         raise _problem("CELL", f"nothing is recommended on {task.task}: {pick.unlearned}", fix)
     return pick.pick
 

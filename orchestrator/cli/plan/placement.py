@@ -50,7 +50,7 @@ def show_placements(plan: Plan, console: Console) -> None:
     if kind is not None and not kind.catalogued:
         console.print(
             styled("placed", "cyan"),
-            f"on {kind.products[0]}, which is not in the catalogue: its driver tells "
+            f"on {kind.products[0]}, which is not in the catalogue: its driver reports "
             f"{kind.memory_gib:.1f} GiB and compute capability {kind.capability}",
             highlight=False,
         )

@@ -59,7 +59,7 @@ def _cluster(job: Document, cluster: KubeObject, key: str) -> Iterator[Problem]:
         problem = "trials would land on the driver's node"
         yield job.problem_at(f"{key}.headGroupSpec.rayStartParams.num-cpus", problem, 'write "0"')
     if cluster.get("gcsFaultToleranceOptions") is not None:
-        problem = "the driver dies with the head all the same, and is restored from its records"
+        problem = "the driver ends with the head in any case, and is restored from its records"
         yield job.problem_at(f"{key}.gcsFaultToleranceOptions", problem, "remove it")
     if not cluster.get("enableInTreeAutoscaling"):
         return

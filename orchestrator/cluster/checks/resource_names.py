@@ -54,7 +54,7 @@ def _ray_container(pod: Pod) -> Iterator[Problem]:
         for name in dict.fromkeys(["cpu", "memory", *requests, *limits]):
             asked, most = quantity(requests.get(name, "")), quantity(limits.get(name, ""))
             if asked is None and most is None:
-                problem = f"no {name} is asked for: Ray cannot tell what the node holds"
+                problem = f"no {name} is asked for: Ray cannot know what the node has"
                 yield pod.problem_at(
                     f"containers.0.resources.limits.{name}", problem, "give request and limit"
                 )

@@ -24,8 +24,8 @@ _INTERVALS = (
     "other training data."
 )
 _MACRO_F1 = (
-    "Macro F1 is the mean over the classes that occur in test or in a prediction, so one answer of a class "
-    "that test does not hold lowers it; with classes of fewer than 10 test examples its intervals are "
+    "Macro F1 is the mean over the classes that occur in test or in a prediction, so one prediction of a "
+    "class that is not in test lowers it; with classes of fewer than 10 test examples its intervals are "
     "approximate."
 )
 _ELSEWHERE = "Seeds lost to the machine, to a time limit or to memory are left out of all figures."
@@ -112,7 +112,7 @@ def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
     return [
         f"Comparisons are corrected within each of {count} families (claims of one kind, or a set of the "
         f"best, of one task), at 5 % each: if nothing differed, up to {0.05 * count:.1f} of them would be "
-        "expected to claim something all the same."
+        "expected to claim a difference that is not there."
     ]
 
 

@@ -163,9 +163,8 @@ def caveat(report: Report) -> str:
     states = report.totals.trials
     planned, finished = sum(states.values()), states.get(TrialState.FINISHED, 0)
     failed = states.get(TrialState.FAILED, 0)
-    parts = [
-        f"{finished:,} of {planned:,} planned trials are in{f' and {failed:,} failed' if failed else ''}"
-    ]
+    rest = f" and {failed:,} failed" if failed else ""
+    parts = [f"{finished:,} of {planned:,} planned trials have finished{rest}"]
     if report.runs_from is not None:
         parts = [f"Frontier did not make these {planned:,} runs, and cannot check how they were measured"]
         parts += ["no run was repeated, so which is better may be luck"] if _unrepeated(report) else []

@@ -241,7 +241,7 @@ def test_a_gpu_that_the_catalogue_lacks_is_taken_as_its_driver_describes_it(tmp_
     inputs = Inputs(data={"demo-outcome": "d"}, weights={"bert-base": "w"}, code="c", metrics="1")
     console = Console(file=StringIO(), width=200)
     show_placements(make_plan(found, inputs, {}), console)
-    assert "on NVIDIA X1 Pro, which is not in the catalogue: its driver tells 19.6 GiB" in written(console)
+    assert "on NVIDIA X1 Pro, which is not in the catalogue: its driver reports 19.6 GiB" in written(console)
 
 
 def test_cores_that_end_before_the_shares_of_a_gpu_are_told(tmp_path: Path) -> None:

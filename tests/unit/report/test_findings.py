@@ -334,7 +334,9 @@ def test_scores_stand_below_the_frontier_from_three_points_on(built):
     for trial in built.sweep.trials[2:]:
         built.attempt(trial, Fate(quality=0.5))
     page = files_of(built)["html"]
-    assert page.index("The paper's composite score, over these 3 points") > page.index("Results of Outcome")
+    assert page.index("Composite score of Taylor et al. 2024, over these 3 points") > page.index(
+        "Results of Outcome"
+    )
 
 
 def test_a_question_is_no_markup_in_markdown(built):

@@ -170,7 +170,7 @@ def test_the_answer_comes_first_with_a_model_for_each_budget(tmp_path):
     table = text[text.index("What to take at which budget") :]
     assert table.index("tiny/general/full") < table.index("base/general/full")
     assert "mini/general/full" not in table
-    assert "6 of 6 planned trials are in" in text
+    assert "6 of 6 planned trials have finished" in text
     assert "For “Outcome”, take base/general/full" in paths["markdown"].read_text()
 
 
