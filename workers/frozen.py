@@ -115,7 +115,7 @@ def _kept(
     taken = (_positions(data.train, one) + _positions(data.dev, one)) * a_state
     if taken > MOST_BYTES or (one is None and not sample.read_by(model, None)):
         return None
-    kept = _Kept(adapted, bypass, one, sample.hidden)
+    kept = Kept(adapted, bypass, one, sample.hidden)
     lengths = [[len(ids) for ids in part.input_ids] for part in (data.train, data.dev)]
     first_epoch = epoch_batches(lengths[0], order.trial.recipe.batch_size, order.trial.seed, epoch=0)
     size = order.pass_size
@@ -136,7 +136,7 @@ def _inputs(states: Tensor, mask: Tensor) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True, repr=False)
-class _Kept:
+class Kept:
     """What is kept of a text. `one`: the state that its head reads; None: those of all tokens. `like`: a
     tensor of their width and type."""
 
@@ -156,7 +156,7 @@ class KeptSplit(FlatSplit):
         data: Encoded,
         pad: int,
         device: torch.device,
-        kept: _Kept,
+        kept: Kept,
         passes: Sequence[Sequence[int]],
     ) -> None:
         super().__init__(data, pad, device)

@@ -24,7 +24,7 @@ SMALL: tuple[tuple[str, ...], ...] = (
     ("demo_vs_trainer.py", "--repeats", "1", "--head"),
     ("noop_trials.py", "300"),
     ("first_step.py", "--repeats", "1"),
-    ("makespan.py", "3"),
+    ("makespan.py", "100"),
     ("rerun.py", "--repeats", "1"),
     ("logging_cost.py",),
     ("report_10k.py", "1000x200"),

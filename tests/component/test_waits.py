@@ -14,12 +14,14 @@ from tiny_models import adapted_tiny, training_context
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from orchestrator.contracts.methods.low_rank import Lora
-from orchestrator.contracts.methods.weights import Full
+from orchestrator.contracts.methods.weights import Full, HeadOnly
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers import evaluate, train
 from workers.batches import FlatSplit
 from workers.distributed.sharding import make_accelerator, prepare
+from workers.frozen import Kept, KeptSplit
+from workers.methods.bypass import Bypass
 from workers.models import masks
 from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded
@@ -51,10 +53,14 @@ class Watch(TorchDispatchMode):
         return found
 
 
-def split(kind: TaskKind, device: torch.device) -> FlatSplit:
+def encoded(kind: TaskKind) -> Encoded:
     ids = [[7, 8, 9, 10], [11, 8, 9, 7], [7, 8]]
     labels: list[Any] = [[0, 1, 1, 0], [1, 0, 0, 0], [0, 1]] if kind is TaskKind.NER else [0, 1, 0]
-    return FlatSplit(Encoded(ids, labels, None, truncated=0), 0, device)
+    return Encoded(ids, labels, None, truncated=0)
+
+
+def split(kind: TaskKind, device: torch.device) -> FlatSplit:
+    return FlatSplit(encoded(kind), 0, device)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -66,6 +72,23 @@ def test_a_step_reads_nothing_from_the_device_and_copies_nothing_to_it(architect
         examples, around = split(kind, META), training_context(META)
         optimiser = torch.optim.SGD([p for p in adapted.model.parameters() if p.requires_grad])
         batches = examples.rows([[0, 1], [2, 0, 1]])  # without padding, and in two passes with some
+        with Watch() as watch:
+            for batch in batches:
+                train.optimiser_step(adapted, adapted.model, optimiser, examples, batch, 0.1, around)
+        assert (watch.reads, watch.copies) == ({}, [])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nor_does_a_step_of_head_only_before_and_after_its_backbone_has_read(architecture):
+    for kind, one in ((TaskKind.NER, None), (TaskKind.CLASSIFICATION, lambda hidden, mask: hidden[:, 0])):
+        adapted = adapted_tiny(architecture, HeadOnly(), kind)
+        adapted.model.to(META)
+        adapted.train_mode()
+        like = torch.empty(1, adapted.model.config.hidden_size, device=META)
+        kept = Kept(adapted, Bypass(adapted.model), one, like)
+        examples, around = KeptSplit(encoded(kind), 0, META, kept, [[0, 1], [2]]), training_context(META)
+        optimiser = torch.optim.SGD([p for p in adapted.model.parameters() if p.requires_grad])
+        batches = examples.rows([[0, 1], [2], [2, 0, 1]])
         with Watch() as watch:
             for batch in batches:
                 train.optimiser_step(adapted, adapted.model, optimiser, examples, batch, 0.1, around)

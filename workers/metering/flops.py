@@ -178,17 +178,19 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     """Return the result of `func`, with its arguments on one device: the meta device if one of its tensors is
     there, else the CPU. A scalar may stay where it is. Floating-point tensors that are created for the meta
     device, to be filled there, are created there."""
-    leaves = tree_leaves((args, kwargs))
+    leaves = [leaf for value in (*args, *kwargs.values()) for leaf in _leaves(value)]
     empty = any(isinstance(value, Tensor) and value.is_meta for value in leaves)
     on_meta = any(isinstance(value, torch.device) and value == _META for value in leaves)
     home = _META if empty else _CPU
 
     def settle(value: Any) -> Any:
         if isinstance(value, Tensor):
-            return value.to(home) if value.ndim else value
+            return value.to(home) if value.ndim and value.device != home else value
+        if _nests(value):
+            return tree_map(settle, value)
         return home if isinstance(value, torch.device) else value
 
-    args, kwargs = tree_map(settle, (args, kwargs))
+    args, kwargs = tuple(map(settle, args)), {name: settle(value) for name, value in kwargs.items()}
     if empty and func in _SHAPES:
         shape, needs_gradient = (
             _SHAPES[func](*args),
@@ -200,6 +202,15 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     if on_meta and isinstance(result, Tensor) and result.is_floating_point():
         result = result.to(_META)
     return result, args, kwargs
+
+
+def _nests(value: Any) -> bool:
+    """Return whether there may be tensors inside: few arguments are such, and a search takes its time."""
+    return isinstance(value, (tuple, list, dict)) and not isinstance(value, torch.Size)
+
+
+def _leaves(value: Any) -> list[Any]:
+    return tree_leaves(value) if _nests(value) else [value]
 
 
 # torch computes these on the meta device too, but slowly, in Python.
