@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from orchestrator.errors import Problem
 
@@ -18,7 +17,7 @@ _VOCABULARY = "vocab"
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers", "decoder_layers")
 
 
-def of_config(where: str, config: Mapping[str, Any], tensors: int) -> Iterator[Problem]:
+def of_config(where: str, config: Mapping[str, object], tensors: int) -> Iterator[Problem]:
     """Yield what is refused in config.json, for weights of so many `tensors`."""
     for key, value in _entries(config):
         name = key.rpartition(".")[2]
@@ -35,7 +34,7 @@ def of_config(where: str, config: Mapping[str, Any], tensors: int) -> Iterator[P
             yield Problem(where, key, problem, "use config.json and weights of one model")
 
 
-def of_tokenizer_config(where: str, config: Mapping[str, Any]) -> Iterator[Problem]:
+def of_tokenizer_config(where: str, config: Mapping[str, object]) -> Iterator[Problem]:
     """Yield what is refused in tokenizer_config.json."""
     if _CODE in config:
         yield _code(where, _CODE, "add the tokenizer.json of a fast tokenizer, and remove the key")
@@ -48,7 +47,7 @@ def _code(where: str, key: str, fix: str) -> Problem:
     return Problem(where, key, "names code that came with the model, which is never run", fix)
 
 
-def _entries(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _entries(config: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
     """Yield key and value, those of the configurations within included."""
     for key, value in config.items():
         yield f"{above}{key}", value
@@ -56,6 +55,6 @@ def _entries(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
             yield from _entries(value, f"{above}{key}.")
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: object) -> Iterator[str]:
     values = value.values() if isinstance(value, dict) else (value,)
     return (name for name in values if isinstance(name, str))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def driver_versions() -> tuple[str, int] | None:
 
 
 @contextmanager
-def _nvml() -> Iterator[Any]:
+def _nvml() -> Iterator[ModuleType | None]:
     """Yield the library, ready; None where there is none."""
     import pynvml
 
@@ -64,13 +64,13 @@ def _nvml() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
-def _names(nvml: Any, asked: str | None) -> list[str]:
+def _names(nvml: ModuleType, asked: str | None) -> list[str]:
     if asked is None:
         return [str(index) for index in range(nvml.nvmlDeviceGetCount())]
     return [name.strip() for name in asked.split(",") if name.strip()]
 
 
-def _handle(nvml: Any, name: str) -> Any:
+def _handle(nvml: ModuleType, name: str) -> object:
     if name.isdigit():
         return nvml.nvmlDeviceGetHandleByIndex(int(name))
     if name.startswith("GPU-"):  # CUDA takes the beginning of a UUID as well
@@ -81,7 +81,7 @@ def _handle(nvml: Any, name: str) -> Any:
     return nvml.nvmlDeviceGetHandleByUUID(name)
 
 
-def _first_part(nvml: Any, handle: Any) -> Any:
+def _first_part(nvml: ModuleType, handle: object) -> object:
     try:
         divided = nvml.nvmlDeviceGetMigMode(handle)[0]
     except nvml.NVMLError:  # of a GPU without MIG, or of a part
@@ -89,7 +89,7 @@ def _first_part(nvml: Any, handle: Any) -> Any:
     return nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 0) if divided else handle
 
 
-def _describe(nvml: Any, handle: Any) -> Gpu:
+def _describe(nvml: ModuleType, handle: object) -> Gpu:
     return Gpu(
         uuid=str(nvml.nvmlDeviceGetUUID(handle)),
         product=str(nvml.nvmlDeviceGetName(handle)),
@@ -98,7 +98,7 @@ def _describe(nvml: Any, handle: Any) -> Gpu:
     )
 
 
-def _capability(nvml: Any, handle: Any) -> tuple[int, int] | None:
+def _capability(nvml: ModuleType, handle: object) -> tuple[int, int] | None:
     try:
         major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
     except nvml.NVMLError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     BeforeValidator,
@@ -63,12 +63,12 @@ class Range(Record):
             )
 
 
-def _as_tuple(value: Any) -> Any:
+def _as_tuple(value: object) -> object:
     """JSON knows no tuples, and behind the discriminator a list is taken for no tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 
-def _form(value: Any) -> str | None:
+def _form(value: object) -> str | None:
     if isinstance(value, list | tuple):
         return "tuple"
     return "Range" if isinstance(value, dict | Range) else None

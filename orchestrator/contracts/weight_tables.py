@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.contracts.safetensors_files import Shapes
 
@@ -47,14 +46,14 @@ def rows_of(shapes: Shapes, tables: tuple[str, ...]) -> int | None:
     return None
 
 
-def position_rows(shapes: Shapes, config: Mapping[str, Any]) -> int | None:
+def position_rows(shapes: Shapes, config: Mapping[str, object]) -> int | None:
     """Return the largest max_position_embeddings that the table has rows for; None if there is no table."""
     kind = config.get("model_type")
     rows = rows_of(shapes, _POSITION_TABLES_OF_BART if kind in _BART_AND_KIN else _POSITION_TABLES)
     return rows - 2 if rows is not None and kind in _FROM_TWO else rows
 
 
-def positions(shapes: Shapes, config: Mapping[str, Any]) -> int | None:
+def positions(shapes: Shapes, config: Mapping[str, object]) -> int | None:
     """Tokens that a text may have. None: there is no table."""
     rows, kind = position_rows(shapes, config), config.get("model_type")
     if rows is None or kind not in _AFTER_PADDING:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.contracts import foreign_requests
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
@@ -61,9 +60,9 @@ class WeightsFolder:
     """`config` and `tokenizer` are the content of the JSON files, empty where they cannot be read."""
 
     directory: Path
-    config: Mapping[str, Any]
-    tokenizer: Mapping[str, Any]
-    tokenizer_config: Mapping[str, Any]
+    config: Mapping[str, object]
+    tokenizer: Mapping[str, object]
+    tokenizer_config: Mapping[str, object]
     files: tuple[Path, ...]  # of safetensors, those that are read
     shapes: Shapes  # of the tensors in them, by name
 
@@ -207,7 +206,7 @@ def _of_tokenizer(where: str, folder: WeightsFolder) -> Iterator[Problem]:
         yield Problem(where, "", problem, fix)
 
 
-def _numbers_second(processor: Any) -> bool:
+def _numbers_second(processor: object) -> bool:
     """Return whether a step after tokenising gives the second text of a pair the number 1."""
     step = _mapping(processor)
     if step.get("type") == "Sequence":
@@ -218,7 +217,7 @@ def _numbers_second(processor: Any) -> bool:
     return step.get("type") == "BertProcessing"
 
 
-def _json(where: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
+def _json(where: str, path: Path, problems: list[Problem]) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
@@ -231,9 +230,9 @@ def _json(where: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
     return {}
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
+from ray.actor import ActorHandle
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
@@ -16,6 +17,9 @@ from orchestrator.errors import LaunchError
 from orchestrator.execution.interrupts import Interrupts
 from orchestrator.execution.trial_events import TrialFeed
 from orchestrator.planning.packing import TrialQueue
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
 
 JOB = "job"  # the one key of a Tune configuration: the index of a job
 # Of a result; Tune keeps statistics of each figure in it, some 10 KiB per trial, and they are never used.
@@ -35,17 +39,17 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
     def __init__(self, feed: TrialFeed, pending: Interrupts) -> None:
         self._feed, self._pending = feed, pending
         self._fatal: str | None = None
-        self._faulty: dict[str, list[Any]] = {}  # by machine, actors that keep a faulty GPU
+        self._faulty: dict[str, list[ActorHandle]] = {}  # by machine, actors that keep a faulty GPU
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickle without content: nothing is restored from the copy that Tune saves."""
         return tune.Callback, ()
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         self._feed.started(trial.config[JOB], str(trial.get_ray_actor_ip()))
 
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: object
     ) -> None:
         report = result.pop("told")
         for figure in result.keys() - _KEPT_BY_TUNE:
@@ -60,13 +64,13 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
         if result["done"]:
             self._feed.ended(trial.config[JOB])
 
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         self._feed.lost(trial.config[JOB])
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         self._feed.ended(trial.config[JOB])
 
-    def _keep_faulty(self, machine: str, actor: Any) -> None:
+    def _keep_faulty(self, machine: str, actor: ActorHandle) -> None:
         self._faulty.setdefault(machine, []).append(actor)
         there = ray.cluster_resources().get("GPU", 0)
         if 0 < there <= len(self._faulty):
@@ -76,7 +80,7 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
                 "command then continues from here"
             )
 
-    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
         try:
             self._feed.hand_on()
             self._pending.check()
@@ -106,7 +110,7 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
     def __init__(self, line: TrialQueue) -> None:
         super().__init__()
         self._line = line
-        self._passed: dict[int, Any] = {}  # made by Tune's grid, and not yet begun
+        self._passed: dict[int, Trial] = {}  # made by Tune's grid, and not yet begun
         self._begun: dict[str, int] = {}  # places in the line, by Tune's id
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -116,7 +120,7 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
     def save_to_dir(self, dirpath: str, session_str: str) -> None:
         """Save nothing: nothing is ever restored."""
 
-    def next_trial(self) -> Any:
+    def next_trial(self) -> Trial | None:
         if self._line.empty:
             return super().next_trial()  # tells Tune that this was all
         index = self._line.next()
@@ -129,7 +133,7 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
         self._begun[trial.trial_id] = index
         return trial
 
-    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         super().on_trial_complete(trial_id, result, error)
         if trial_id in self._begun:
             self._line.ended(self._begun.pop(trial_id))
@@ -146,7 +150,7 @@ class HoldingScheduler(FIFOScheduler):  # type: ignore[misc]  # ray is untyped f
         """Pickle as the class of Tune: nothing is restored from the copy that Tune saves."""
         return FIFOScheduler, ()
 
-    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """Tune asks before each time that it starts trials."""
         if self._feed.hold():
             for trial in [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]:
@@ -161,7 +165,7 @@ class InterruptedLaunchError(Exception):
     """Replaces KeyboardInterrupt, after which Tune does not clean up."""
 
 
-def _kill_actors(trials: list[Any]) -> None:
+def _kill_actors(trials: list[Trial]) -> None:
     """Kill the busy actors: Tune would wait for their attempts to end. Their hosts die with them."""
     for actor in (trial.temporary_state.ray_actor for trial in trials):
         if actor is not None:

@@ -16,6 +16,7 @@ from secrets import token_hex
 from typing import Any
 
 import ray
+from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util import get_current_placement_group, get_node_ip_address
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -94,7 +95,7 @@ class NodesHost:
             return 0
         return code_of_nodes([*codes, code])
 
-    def _watch(self, runs: Sequence[Any], over: threading.Event) -> None:
+    def _watch(self, runs: Sequence[ray.ObjectRef], over: threading.Event) -> None:
         """Ends the first node's ranks where another node has failed: they may wait for it for ever."""
         left = list(runs)
         while left and not over.is_set():
@@ -105,7 +106,7 @@ class NodesHost:
                         self._first.interrupt()
                 return
 
-    def _codes(self, runs: Sequence[Any]) -> list[int]:
+    def _codes(self, runs: Sequence[ray.ObjectRef]) -> list[int]:
         """Return the exit codes of the other nodes. Those that still run are ended; a lost one is
         replaced."""
         _, left = ray.wait(list(runs), num_returns=len(runs), timeout=_GRACE_SECONDS)
@@ -118,7 +119,7 @@ class NodesHost:
                 self._others[index] = self._placed(index + 1)
         return [NODE_LOST if code is None else code for code in codes]
 
-    def _placed(self, number: int) -> Any:
+    def _placed(self, number: int) -> ActorHandle:
         """Return the host of a node, in the bundle of that number."""
         resources = self._resources
         strategy = PlacementGroupSchedulingStrategy(
@@ -153,7 +154,7 @@ class NodesHost:
         self._release()
 
 
-def _code(run: Any) -> int | None:
+def _code(run: ray.ObjectRef) -> int | None:
     """Return the exit code, None if the node is lost."""
     try:
         return int(ray.get(run))

@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.experiment import Trial
 
 from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.resources import Resources
@@ -56,7 +57,7 @@ class Launch:
 class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
     """An actor that holds one warm host and takes up trial after trial. One iteration is one attempt."""
 
-    def setup(self, config: dict[str, Any], launch: Launch) -> None:
+    def setup(self, config: dict[str, int], launch: Launch) -> None:
         self._launch = launch
         self._take_up(config)
         self._slot = self._new_slot()
@@ -68,7 +69,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
             factory = partial(NodesHost, resources=resources)
         return Slot(factory, resources.threads, self._launch.workplace, SystemClock())
 
-    def reset_config(self, config: dict[str, Any]) -> bool:
+    def reset_config(self, config: dict[str, int]) -> bool:
         """Tune reuses an actor for the same placement, which may be cut into other processes."""
         before = self._job.trial.resources
         self._take_up(config)
@@ -77,7 +78,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
             self._slot = self._new_slot()
         return True
 
-    def _take_up(self, config: dict[str, Any]) -> None:
+    def _take_up(self, config: dict[str, int]) -> None:
         self._job: Job = pickle.loads(self._launch.jobs[config[JOB]])  # noqa: S301, of the driver
 
     def __repr__(self) -> str:
@@ -85,12 +86,12 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         trials: the running one is in the process name on the cluster page."""
         return f"trials of {self._job.trial.resources.devices:g} devices each"
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> dict[str, object]:
         if self._slot.faulty:
             raise FaultyGpuError
         trial, before = self._job.trial, self._job.before
         ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the running trial, in ps and the dashboard
-        report: dict[str, Any] = {}
+        report: dict[str, str] = {}
         try:
             outcomes = self._slot.outcomes_since(trial.name, before)
             at_work = next_step(outcomes, self._launch.policy) is NextStep.ATTEMPT
@@ -136,7 +137,7 @@ class _Names:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._names = [readable(job.trial.name) for job in jobs]
 
-    def __call__(self, trial: Any) -> str:
+    def __call__(self, trial: Trial) -> str:
         name: str = self._names[trial.config[JOB]]
         return name
 
@@ -147,7 +148,7 @@ class _Names:
         return _Names, ((),)
 
 
-def _directory_name(trial: Any) -> str:
+def _directory_name(trial: Trial) -> str:
     return str(trial.config[JOB])
 
 
