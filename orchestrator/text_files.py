@@ -58,12 +58,12 @@ def _decoded(content: bytes, where: str) -> str:
 def control_characters(text: str, where: str, key: str = "") -> list[Problem]:
     """Return one problem with the place of the first character that no text file holds, or nothing."""
     # Of almost every text the quick look is enough: letters and what `isprintable` lets through.
-    found = [n for n, c in enumerate(text) if not c.isprintable() and _is_foreign(c)]
-    if not found:
+    foreign = [n for n, c in enumerate(text) if not c.isprintable() and _is_foreign(c)]
+    if not foreign:
         return []
-    more = f" (and {len(found) - 1} more of its kind)" if len(found) > 1 else ""
-    line, column = position(text, found[0])
-    problem = f"holds the control character U+{ord(text[found[0]]):04X}{more}"
+    more = f" (and {len(foreign) - 1} more of its kind)" if len(foreign) > 1 else ""
+    line, column = position(text, foreign[0])
+    problem = f"holds the control character U+{ord(text[foreign[0]]):04X}{more}"
     return [Problem(where, key, problem, "remove it", line=line, column=column)]
 
 

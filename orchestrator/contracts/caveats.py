@@ -81,20 +81,20 @@ def _shared(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> Iter
             )
 
 
-def _near(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
-    near = [c.near_train for c in found]
+def _near(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> Iterator[str]:
+    near = [c.near_train for c in counts]
     if any(near):
         fix = "set `id` of the reader, so that the pairs of one sentence stay in one split"
         then = "pairs of one sentence may be in both" if isinstance(task.reader, ArrowReader) else fix
-        yield f"{_span(near)} of {_examples(task, split, found)} {_agree(near)} with a train text: {then}."
+        yield f"{_span(near)} of {_examples(task, split, counts)} {_agree(near)} with a train text: {then}."
 
 
 def _agree(values: Sequence[int | None]) -> str:
     return "agrees in most of its words" if _are(values) == "is" else "agree in most of their words"
 
 
-def _cut(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
-    cut = [c for c in found if c.cut is not None]
+def _cut(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> Iterator[str]:
+    cut = [c for c in counts if c.cut is not None]
     if not any(c.cut for c in cut):
         return
     least = "at least " if any(c.counted_in == "words" for c in cut) else ""
@@ -108,21 +108,21 @@ def _cut(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator
     yield line[0].upper() + line[1:] + "."
 
 
-def _consequence(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> str:
+def _consequence(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> str:
     if split is Split.TRAIN:
         return ", where no model learns from them"
     if task.metric is MetricName.SUBWORD_F1:
         return f", where {task.metric} does not look"
-    ceiling = min(c.recall_ceiling for c in found)
+    ceiling = min(c.recall_ceiling for c in counts)
     if math.ceil(100 * ceiling) >= 100:
         return ""
-    where = " where most are" if len({c.recall_ceiling for c in found}) > 1 else ""
+    where = " where most are" if len({c.recall_ceiling for c in counts}) > 1 else ""
     f1 = _ceiling(2 * ceiling / (1 + ceiling))
     return f", so recall cannot exceed {_ceiling(ceiling)} and F1 cannot exceed {f1}{where}"
 
 
-def _absent(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
-    absent = [c for c in found if c.absent_classes]
+def _absent(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> Iterator[str]:
+    absent = [c for c in counts if c.absent_classes]
     if absent:
         ner = task.kind is TaskKind.NER
         total = [c.classes for c in absent[:1]]
@@ -135,22 +135,22 @@ def _absent(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Itera
         yield f"{_span(count)} of {classes} {has} no {what} in {split}{after}."
 
 
-def _skipped(split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
-    kinds = _most(c.skipped for c in found)
+def _skipped(split: Split, counts: Sequence[SplitCounts]) -> Iterator[str]:
+    kinds = _most(c.skipped for c in counts)
     if count := sum(kinds.values()):
         records = "record" if count == 1 else "records"
         yield f"{count:,} malformed {records} of {split} left out (on_bad_record: skip){_by_kind(kinds)}."
 
 
-def _set_aside(split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
-    kinds = _most(c.set_aside for c in found)
+def _set_aside(split: Split, counts: Sequence[SplitCounts]) -> Iterator[str]:
+    kinds = _most(c.set_aside for c in counts)
     if count := sum(kinds.values()):
         what = "annotation or record" if count == 1 else "annotations or records"
         yield f"{count:,} {what} of {split} set aside{_by_kind(kinds)}."
 
 
-def _most(found: Iterable[Kinds | None]) -> Kinds:
-    return max((kinds for kinds in found if kinds), key=lambda kinds: sum(kinds.values()), default={})
+def _most(several: Iterable[Kinds | None]) -> Kinds:
+    return max((kinds for kinds in several if kinds), key=lambda kinds: sum(kinds.values()), default={})
 
 
 def _by_kind(kinds: Kinds) -> str:
@@ -162,8 +162,8 @@ def _by_kind(kinds: Kinds) -> str:
     return f": {'; '.join(shown)}{rest}"
 
 
-def _examples(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> str:
-    count = [c.examples for c in found]
+def _examples(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> str:
+    count = [c.examples for c in counts]
     return f"{_span(count)} {split} {_one(count, _noun(task))}"
 
 
@@ -171,8 +171,8 @@ def _noun(task: TaskSpec) -> str:
     return "sentences" if task.kind is TaskKind.NER else "texts"
 
 
-def _length(found: Sequence[SplitCounts]) -> str:
-    lengths = [c.max_length for c in found if c.max_length]
+def _length(counts: Sequence[SplitCounts]) -> str:
+    lengths = [c.max_length for c in counts if c.max_length]
     return f" at {_span(lengths)} tokens" if lengths else ""
 
 

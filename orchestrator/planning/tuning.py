@@ -29,7 +29,7 @@ _SAYS_NOTHING = frozenset({FailureKind.PREEMPTED, FailureKind.DEVICE, FailureKin
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`cell` is the grid's with the candidate's values. `found` is what the ledger holds under its
+    """`cell` is the grid's with the candidate's values. `history` is what the ledger holds under its
     fingerprint; None: nothing."""
 
     trial: PlannedTrial
@@ -37,19 +37,19 @@ class Candidate:
     values: Values
     forecast: TrialForecast | None
     state: TrialState
-    found: FingerprintHistory | None
+    history: FingerprintHistory | None
 
     @property
     def settled(self) -> bool:
         """Return whether it was scored, or failed because of its values."""
-        if self.found is None or self.state is TrialState.UNFINISHED:
+        if self.history is None or self.state is TrialState.UNFINISHED:
             return False
-        return self.found.failure not in _SAYS_NOTHING
+        return self.history.failure not in _SAYS_NOTHING
 
     @property
     def quality(self) -> float | None:
         """Return the quality on dev, None unless it was scored."""
-        return self.found.dev_quality if self.found is not None else None
+        return self.history.dev_quality if self.history is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _tuned(candidates: list[Candidate]) -> Tuned:
     """Return the best candidate on dev, the earlier one of equals."""
     scored = [(c.quality, c) for c in candidates if c.quality is not None]
     best, winner = max(scored, key=lambda pair: pair[0])
-    assert winner.found is not None
+    assert winner.history is not None
     assert winner.trial.candidate is not None
     return Tuned(
         values=winner.values,
@@ -181,14 +181,14 @@ def _tuned(candidates: list[Candidate]) -> Tuned:
         dev_quality=best,
         candidates=len(scored),
         failed=len(candidates) - len(scored),
-        device_seconds=sum(c.found.device_seconds for c in candidates if c.found is not None),
-        device_type=winner.found.device_type or "",
+        device_seconds=sum(c.history.device_seconds for c in candidates if c.history is not None),
+        device_type=winner.history.device_type or "",
     )
 
 
 def _problem(candidates: tuple[Candidate, ...]) -> str:
     kinds = Counter(
-        str(c.found.failure) if c.found is not None and c.found.failure is not None else "no dev score"
+        str(c.history.failure) if c.history is not None and c.history.failure is not None else "no dev score"
         for c in candidates
     )
     failures = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))

@@ -60,12 +60,12 @@ def log_model(client: MlflowClient, run: str, digest: str, model: LoggableModel)
 
 def models_in(client: MlflowClient, experiment: str) -> set[str]:
     """Return the ids of our models in an experiment that are whole and not deleted."""
-    found, token = set[str](), None
+    ids, token = set[str](), None
     while True:
         page = client.search_logged_models([experiment], page_token=token)
-        found |= {model.model_id for model in page if MODEL in model.tags and _is_whole(model)}
+        ids |= {model.model_id for model in page if MODEL in model.tags and _is_whole(model)}
         if not (token := page.token):
-            return found
+            return ids
 
 
 def _is_whole(model: LoggedModel) -> bool:

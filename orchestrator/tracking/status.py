@@ -168,8 +168,8 @@ def _glance(entry: _Entry) -> _Look:
     if directory is None:
         return _NOTHING
     if directory.st_mtime_ns != entry.look[0]:
-        found = layout.attempts(Path(entry.directory))
-        entry.newest = found[-1][1] if found else None
+        attempts = layout.attempts(Path(entry.directory))
+        entry.newest = attempts[-1][1] if attempts else None
     if entry.newest is None or not (entry.newest / layout.ORDER).exists():
         return _NOTHING
     ended, billed = (entry.newest / layout.OUTCOME).exists(), (entry.newest / layout.BILL).exists()

@@ -60,7 +60,7 @@ def joined(words: Any, tags: list[str], shares: list[float]) -> list[dict[str, A
 
 def entities(model: Any, tokenizer: Any, text: str, labels: list[str], max_length: int) -> dict[str, Any]:
     """Return the entities of a text. What a sentence has beyond `max_length` tokens is cut."""
-    found: list[dict[str, Any]] = []
+    mentions: list[dict[str, Any]] = []
     for sentence in sentence_spans(text):
         spans = word_spans(text, sentence)
         if not spans:
@@ -87,5 +87,5 @@ def entities(model: Any, tokenizer: Any, text: str, labels: list[str], max_lengt
             tags.append("O" if best is None else labels[best])
             probabilities.append(1.0 if best is None else float(shares[first[0]][best]))
             at = after + 1
-        found += joined(spans, tags, probabilities)
-    return {"entities": found}
+        mentions += joined(spans, tags, probabilities)
+    return {"entities": mentions}

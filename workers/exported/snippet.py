@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from orchestrator.contracts.backbone import HubWeights
 from orchestrator.contracts.exported import BASE, ModelUse, WeightsLayout
-from orchestrator.contracts.methods.virtual_tokens import Prompt, PTuning
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.exported.before_text import put_before_text
 
@@ -79,7 +78,7 @@ class Program(NamedTuple):
 def usage_program(use: ModelUse, layout: WeightsLayout, *, has_base: bool) -> Program:
     """Return a program that reads the folder it is started in. `has_base`: the backbone is in it."""
     ner, adapter = use.kind is TaskKind.NER, layout is WeightsLayout.ADAPTER
-    door = adapter and isinstance(use.method.settings, Prompt | PTuning)
+    door = adapter and use.method.settings.embeds_virtual_tokens
     auto = "AutoModelForTokenClassification" if ner else "AutoModelForSequenceClassification"
     standard = [*(["import re"] if ner else []), *(["from typing import Any"] if door else [])]
     lines = [*standard, ""] if standard else []

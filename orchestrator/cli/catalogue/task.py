@@ -167,8 +167,8 @@ def _same_labels(metric: MetricName, sizes: Sequence[int], examples: int) -> flo
     """Return the best score of giving all examples the same labels; `sizes`: examples of each label, the most
     first."""
     if metric is MetricName.MICRO_F1:
-        found = accumulate(sizes)
-        return max(2 * right / (k * examples + sum(sizes)) for k, right in enumerate(found, start=1))
+        right_in_all = accumulate(sizes)
+        return max(2 * right / (k * examples + sum(sizes)) for k, right in enumerate(right_in_all, start=1))
     if metric is MetricName.MACRO_F1:
         return sum(2 * size / (examples + size) for size in sizes) / len(sizes)
     return None

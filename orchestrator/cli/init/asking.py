@@ -22,14 +22,14 @@ class Asking:
         self._open: list[Question] = []
         self._wrong: list[Problem] = []
 
-    def settle(self, found: Answer | Question) -> Answer:
+    def settle(self, suggestion: Answer | Question) -> Answer:
         """Return the answer; one that is open has no value until `end` raises."""
-        if isinstance(found, Answer):
-            return found
+        if isinstance(suggestion, Answer):
+            return suggestion
         if self._prompt is None:
-            self._open.append(found)
+            self._open.append(suggestion)
             return Answer(None, "")
-        return Answer(self._prompt(found), GIVEN)
+        return Answer(self._prompt(suggestion), GIVEN)
 
     def assumed(self, question: Question) -> Answer:
         """Return the answer to a question that has a usual one, which is taken without a terminal."""

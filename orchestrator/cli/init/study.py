@@ -147,9 +147,9 @@ def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Ask
     else:
         kind = _of_columns(look, flags, settled, asking)
     if kind.value == TaskKind.RELATION:
-        found = columns.negative_class(look, settled["label"].value)
+        negative = columns.negative_class(look, settled["label"].value)
         given = flags.negative_label and Answer(flags.negative_label, GIVEN)
-        settled["negative_label"] = given or asking.settle(found)
+        settled["negative_label"] = given or asking.settle(negative)
     elif flags.negative_label:
         asking.refuse("--negative-label", f"belongs to relation tasks, and this is {kind.value}", "remove it")
     if flags.unit and kind.value != TaskKind.REGRESSION:
@@ -200,11 +200,11 @@ def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking
 
 
 def _kind(look: DataLook, text: str | None, label: str | None, flags: Flags, asking: Asking) -> Answer:
-    found = columns.task_kind(look, text, label)
+    likely = columns.task_kind(look, text, label)
     if flags.kind is None:
-        return asking.settle(found)
+        return asking.settle(likely)
     given = asking.given("--kind", flags.kind, tuple(map(str, TaskKind)))
-    tagged = isinstance(found, Answer) and found.value == TaskKind.NER
+    tagged = isinstance(likely, Answer) and likely.value == TaskKind.NER
     column = next((c for c in look.columns if c.name == label), None)
     if flags.kind == TaskKind.MULTILABEL and column is not None and column.label_sizes is None:
         problem = f"the values of {label!r} are no lists, and have no ; | or , between labels"

@@ -15,9 +15,9 @@ _MOST = 3  # names
 def tokens_json(plan: Plan) -> dict[str, object]:
     """Return the counts by task and backbone, with examples, mean, cut and read (by length)."""
     return {
-        task: {name: counts.model_dump(mode="json") for name, counts in found.items()}
-        for task, found in plan.inputs.tokens.items()
-        if found
+        task: {name: counts.model_dump(mode="json") for name, counts in by_tokenizer.items()}
+        for task, by_tokenizer in plan.inputs.tokens.items()
+        if by_tokenizer
     }
 
 
@@ -25,14 +25,14 @@ def token_lines(plan: Plan) -> Iterator[str]:
     """Yield a line for each task whose texts were read by tokenizers of its backbones, and one for what is
     guessed by the words."""
     lengths = lengths_of(plan.sweep)
-    for task, found in plan.inputs.tokens.items():
-        if not found:
+    for task, by_tokenizer in plan.inputs.tokens.items():
+        if not by_tokenizer:
             continue
-        means = [counts.mean for counts in found.values()]
+        means = [counts.mean for counts in by_tokenizer.values()]
         low, high = round(min(means)), round(max(means))
         mean = f"{low}" if low == high else f"{low} to {high}"
-        by = f"the tokenizer{'s' if len(found) > 1 else ''} of {named_list(list(found), _MOST)}"
-        examples = max(counts.examples for counts in found.values())
+        by = f"the tokenizer{'s' if len(by_tokenizer) > 1 else ''} of {named_list(list(by_tokenizer), _MOST)}"
+        examples = max(counts.examples for counts in by_tokenizer.values())
         sample = f"in a sample of {quantity(examples, 'example')}"
         yield f"  tokens       {task}: {mean} per text by {by}, {sample}{_cut(plan, task, lengths[task])}"
     if guessed := _guessed(plan):

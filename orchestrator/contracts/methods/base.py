@@ -22,6 +22,7 @@ class MethodSettings(Record):
     kind: str = ""
 
     is_adapter: ClassVar[bool] = False  # adds weights of its own, which PEFT saves and loads
+    embeds_virtual_tokens: ClassVar[bool] = False  # in front of the text's own embeddings
     trains_everything: ClassVar[bool] = False
     trains_head_alone: ClassVar[bool] = False  # the backbone is only read from, in evaluation mode
     trains_whole_layers: ClassVar[bool] = False

@@ -54,6 +54,8 @@ class Prompt(_Virtual):
 
     kind: Literal["prompt"] = "prompt"
 
+    embeds_virtual_tokens: ClassVar[bool] = True
+
     @property
     def description(self) -> str:
         return f"a prompt of {self.virtual_tokens} vectors trained"
@@ -69,6 +71,8 @@ class PTuning(_Virtual):
     encoder_hidden_size: PositiveInt = Field(
         128, description="width of the network that makes the virtual tokens"
     )
+
+    embeds_virtual_tokens: ClassVar[bool] = True
 
     @property
     def description(self) -> str:

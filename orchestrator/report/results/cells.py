@@ -16,7 +16,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Source, Split, TrialState
 from orchestrator.report.results.folds import SeedFolds, SeedOutcome
-from orchestrator.report.results.pooled_metrics import found_of
+from orchestrator.report.results.pooled_metrics import scored_answers
 from orchestrator.report.results.result import FailedSeed, Key, Result, sum_of_part
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.mlflow_figures import latency_ms
@@ -60,7 +60,7 @@ class CellResults:
         if record.state is TrialState.FINISHED and outcome is not None and attempt is not None:
             key = _key(outcome.device, attempt.device_type)
             result = _result(record, outcome, key, examples_of(attempt), attempt, standalone)
-            result = replace(result, found=found_of(self.task, outcome.test_classes))
+            result = replace(result, scored_answers=scored_answers(self.task, outcome.test_classes))
         fold, seed = record.planned.fold, record.planned.seed
         if fold is None:
             self._add(SeedOutcome(record.state, result, failure))

@@ -21,7 +21,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report.results.result import Result
 
 
-def found_of(task: TaskSpec, classes: Mapping[str, ClassAnswers]) -> ClassAnswers | None:
+def scored_answers(task: TaskSpec, classes: Mapping[str, ClassAnswers]) -> ClassAnswers | None:
     """Return the answers to the classes that precision, recall and F1 of a task are about: its positive
     class or classes, or any mention. None where it has none, or no answers are known."""
     counted = [answers for label, answers in classes.items() if _is_positive(task, label)]
@@ -49,10 +49,10 @@ def pooled_metrics(folds: Sequence[Result], examples: Sequence[int]) -> dict[Met
     if all(fold.class_answers for fold in folds):
         classes = _summed([fold.class_answers for fold in folds])
         pooled |= {name: of_classes(classes) for name, of_classes in _BY_CLASS.items()}
-    found = [fold.found for fold in folds if fold.found is not None]
-    if len(found) == len(folds):
-        together = _total(found)
-        pooled |= {name: of_found(together) for name, of_found in _OF_FOUND.items()}
+    answers = [fold.scored_answers for fold in folds if fold.scored_answers is not None]
+    if len(answers) == len(folds):
+        pooled_answers = _total(answers)
+        pooled |= {name: of_answers(pooled_answers) for name, of_answers in _OF_ANSWERS.items()}
     measured = {name for fold in folds for name in fold.metrics}
     return scores | {n: score for n, score in pooled.items() if n in measured and score is not None}
 
@@ -70,16 +70,16 @@ def _total(several: Iterable[ClassAnswers]) -> ClassAnswers:
     return ClassAnswers(right=right, given=given, examples=examples)
 
 
-def _precision(found: ClassAnswers) -> float | None:
-    return found.right / found.given if found.given else None
+def _precision(answers: ClassAnswers) -> float | None:
+    return answers.right / answers.given if answers.given else None
 
 
-def _recall(found: ClassAnswers) -> float | None:
-    return found.right / found.examples if found.examples else None
+def _recall(answers: ClassAnswers) -> float | None:
+    return answers.right / answers.examples if answers.examples else None
 
 
-def _f1_of(found: ClassAnswers) -> float | None:
-    return _f1(found) if found.given + found.examples else None
+def _f1_of(answers: ClassAnswers) -> float | None:
+    return _f1(answers) if answers.given + answers.examples else None
 
 
 def _f1(answers: ClassAnswers) -> float:
@@ -114,7 +114,7 @@ _BY_CLASS: dict[MetricName, Callable[[Sequence[ClassAnswers]], float | None]] = 
     MetricName.WEIGHTED_F1: _weighted_f1,
     MetricName.COHENS_KAPPA: _kappa,
 }
-_OF_FOUND: dict[MetricName, Callable[[ClassAnswers], float | None]] = {
+_OF_ANSWERS: dict[MetricName, Callable[[ClassAnswers], float | None]] = {
     MetricName.ENTITY_PRECISION: _precision,
     MetricName.ENTITY_RECALL: _recall,
     MetricName.ENTITY_F1: _f1_of,

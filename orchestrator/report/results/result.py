@@ -48,7 +48,7 @@ class Result:
     test_rows: int | None = None  # examples that it was scored on
     class_answers: dict[str, ClassAnswers] = field(default_factory=dict)  # of a fold
     # Those of the classes that precision, recall and F1 of the task are about, together.
-    found: ClassAnswers | None = None
+    scored_answers: ClassAnswers | None = None
     # With folds, of the examples: those of folds whose training failed. `quality` is that of the others.
     failed_share: float = 0.0
 
