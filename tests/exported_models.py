@@ -26,7 +26,7 @@ from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers.export import export_model
-from workers.exported.folder import Written, write
+from workers.exported.folder import Written, write_folder
 from workers.exported.predict import predict
 from workers.models.tokenizers import load_tokenizer
 
@@ -90,7 +90,7 @@ def exported(
     export_model(adapted, tokenizer, kept, "all" if settings.trains_everything else "adapters")
     out.mkdir()
     request = ExportRequest(use=use, kept=str(kept), cache_dir=str(root), out=str(out), merge=merge)
-    return use, out, write(request)
+    return use, out, write_folder(request)
 
 
 def manifest(use: ModelUse, layout: WeightsLayout) -> Exported:

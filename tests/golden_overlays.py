@@ -6,7 +6,7 @@ import copy
 from functools import cache
 from pathlib import Path
 
-from orchestrator.cluster.documents import Document, load, of_kind
+from orchestrator.cluster.documents import Document, load_documents, of_kind
 
 GOLDEN = Path(__file__).parent / "manifests" / "golden"
 OVERLAYS = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
@@ -14,7 +14,7 @@ OVERLAYS = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
 
 @cache
 def _loaded(name: str) -> list[Document]:
-    return load(str(GOLDEN / f"{name}.yaml"))
+    return load_documents(str(GOLDEN / f"{name}.yaml"))
 
 
 def overlay(name: str) -> list[Document]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.cluster.documents import KubeObject, get, items, mapping
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
 
@@ -48,10 +48,10 @@ def _group(spec: KubeObject) -> WorkerGroup:
     params = mapping(spec.get("rayStartParams"))
 
     def amount(param: str, resource: str) -> int:
-        number = quantity(params.get(param, limits.get(resource, 0)))
+        number = parse_quantity(params.get(param, limits.get(resource, 0)))
         return 0 if number is None else int(number)
 
-    pods = quantity(spec.get("maxReplicas", 0)) or 0
+    pods = parse_quantity(spec.get("maxReplicas", 0)) or 0
     name = str(spec.get("groupName", "?"))
     device = mapping(spec.get("labels")).get(DEVICE_LABEL)
     return WorkerGroup(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.cluster.documents import KubeObject, get, mapping
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.cluster.render import FILE, Rendered
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 
 _MOST = 12
 
 
-def differences(rendered: Rendered, job: KubeObject, config_map: KubeObject | None) -> list[str]:
+def manifest_differences(rendered: Rendered, job: KubeObject, config_map: KubeObject | None) -> list[str]:
     """Return a line per difference, at most a dozen. `job` and `config_map` are the live ones. What the
     cluster fills in itself is no difference: only what we set is compared."""
     changes: list[str] = []
@@ -29,7 +29,7 @@ def differences(rendered: Rendered, job: KubeObject, config_map: KubeObject | No
 def _of_data(ours: KubeObject, live: KubeObject) -> Iterator[str]:
     for key in sorted({*ours, *live}):
         if key == FILE and key in ours and key in live:
-            (new, _), (old, broken) = parse(ours[key], key), parse(live[key], key)
+            (new, _), (old, broken) = parse_yaml(ours[key], key), parse_yaml(live[key], key)
             if broken:
                 yield f"{key}: is no YAML there"
             yield from (line for line, _ in _both_ways(new, old))
@@ -56,8 +56,8 @@ def _changes(new: object, old: object, path: str) -> Iterator[tuple[str, object]
 
 
 def _same_amount(new: object, old: object) -> bool:
-    amount = quantity(new)
-    return amount is not None and amount == quantity(old)
+    amount = parse_quantity(new)
+    return amount is not None and amount == parse_quantity(old)
 
 
 def _short(value: object) -> str:

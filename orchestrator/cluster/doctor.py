@@ -14,7 +14,7 @@ from orchestrator.cluster.cluster_check import ClusterCheck, bad, good, unsure
 from orchestrator.cluster.documents import Document, get, mapping, of_kind
 from orchestrator.cluster.kuberay_operator import check_operator
 from orchestrator.cluster.pod_references import check_claims, check_references
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.cluster.resources import NAMESPACES, NODES, QUOTAS
 from orchestrator.cluster.workloads import ready_and_not
 from orchestrator.errors import LaunchError
@@ -61,7 +61,7 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Cluste
 
 
 def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
-    missing = "; ".join(permissions.missing(cluster))
+    missing = "; ".join(permissions.missing_permissions(cluster))
     if missing:
         yield bad(f"in namespace {cluster.namespace} you may not {missing}", _ROLE)
     else:
@@ -99,7 +99,9 @@ def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Cluster
         yield unsure("no ResourceQuota: a sweep may take every GPU", "k8s/base/quota.yaml has one")
     for body in quotas:
         hard, used = mapping(get(body, "status", "hard")), mapping(get(body, "status", "used"))
-        left = {key: (quantity(hard[key]) or 0) - (quantity(used.get(key, 0)) or 0) for key in hard}
+        left = {
+            key: (parse_quantity(hard[key]) or 0) - (parse_quantity(used.get(key, 0)) or 0) for key in hard
+        }
         name = get(body, "metadata", "name")
         needs_gpus = any(group.gpus for group in _groups(documents))
         used_up = [k for k, v in left.items() if v <= 0 and (needs_gpus or not k.endswith(_GPU))]
@@ -122,7 +124,9 @@ def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCh
     if not gpu_groups:
         yield good("no group of this overlay needs a GPU")
         return
-    amounts = [quantity(get(node, "status", "allocatable", _GPU) or 0) or 0 for node in cluster.every(NODES)]
+    amounts = [
+        parse_quantity(get(node, "status", "allocatable", _GPU) or 0) or 0 for node in cluster.every(NODES)
+    ]
     per_node = [int(amount) for amount in amounts if amount]
     yield good(f"{len(per_node)} of {len(amounts)} nodes have GPUs, {sum(per_node)} in all")
     for group in gpu_groups:

@@ -83,7 +83,7 @@ def of_kind(documents: Iterable[Document], *kinds: str) -> list[Document]:
     return [document for document in documents if document.kind in kinds]
 
 
-def parse(text: str, where: str) -> list[Document]:
+def parse_documents(text: str, where: str) -> list[Document]:
     """All documents of a YAML stream. Raises ConfigError where it is none, or holds what is no object."""
     if foreign := control_characters(text, where):
         raise ConfigError(foreign)
@@ -115,21 +115,21 @@ def overlays() -> list[str]:
     return sorted(path.parent.name for path in manifests_root().glob("overlays/*/kustomization.yaml"))
 
 
-def load(source: str) -> list[Document]:
+def load_documents(source: str) -> list[Document]:
     """The objects of an overlay of ours by its name, of a kustomization's directory, of a plain directory of
     YAML, or of a file. Raises ConfigError for what is none of them, LaunchError where kustomize is needed and
     not there."""
     path = Path(source)
     overlay = manifests_root() / "overlays" / source
     if (overlay / "kustomization.yaml").is_file():
-        return parse(_kustomize(overlay), source)
+        return parse_documents(_kustomize(overlay), source)
     if (path / "kustomization.yaml").is_file():
-        return parse(_kustomize(path), source)
+        return parse_documents(_kustomize(path), source)
     if path.is_dir():
         files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")])
-        return [document for file in files for document in parse(read_text(file), str(file))]
+        return [document for file in files for document in parse_documents(read_text(file), str(file))]
     if path.is_file():
-        return parse(read_text(path), source)
+        return parse_documents(read_text(path), source)
     fix = f"{did_you_mean(source, overlays())} (or give a directory or a file)"
     raise ConfigError([Problem("command line", source, "is no overlay, directory or file", fix)])
 

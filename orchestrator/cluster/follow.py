@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.cluster.ray_job import RayJob, Step, next_step
+from orchestrator.cluster.ray_job import RayJob, Step, next_job_step
 from orchestrator.cluster.resources import RAY_JOBS
 from orchestrator.cluster.sweeps import Sweeps
-from orchestrator.cluster.watch import Look, look
+from orchestrator.cluster.watch import Look, look_at
 
 LOOK_SECONDS = 10  # at most between two looks
 _RETURN_LOOKS = 15  # a breath apart, for a RayJob that somebody else is about to make again
@@ -38,8 +38,8 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
             time.sleep(BREATH_SECONDS)
             continue
         last, missed = job, 0
-        show(look(sweeps.cluster, job))
-        step = Step.WAIT if job.going else next_step(job)
+        show(look_at(sweeps.cluster, job))
+        step = Step.WAIT if job.going else next_job_step(job)
         if step is Step.RECREATE:
             if not sweeps.recreate(job):
                 time.sleep(BREATH_SECONDS)
@@ -52,7 +52,7 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
 def _being_made_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool:
     """Return whether another follower, or a submission that replaces it, may be between deleting the RayJob
     and applying it."""
-    ended = last is None or next_step(last) not in (Step.WAIT, Step.RECREATE)
+    ended = last is None or next_job_step(last) not in (Step.WAIT, Step.RECREATE)
     return not ended and sweeps.files.kept(name) is not None
 
 

@@ -42,7 +42,7 @@ NEEDED: tuple[tuple[Resource, str, tuple[str, ...]], ...] = (
 )
 
 
-def missing(cluster: Cluster) -> Iterator[str]:
+def missing_permissions(cluster: Cluster) -> Iterator[str]:
     """`patch rayjobs.ray.io`, a line each."""
     for resource, part, verbs in NEEDED:
         refused = [verb for verb in verbs if not _may(cluster, resource, part, verb)]

@@ -14,7 +14,7 @@ _FACTORS |= {
 _PATTERN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)")
 
 
-def quantity(value: object) -> Decimal | None:
+def parse_quantity(value: object) -> Decimal | None:
     """Parse a quantity; return None if it is none."""
     parsed = _PATTERN.fullmatch(str(value))
     if parsed is None or isinstance(value, bool):

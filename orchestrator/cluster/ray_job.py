@@ -127,7 +127,7 @@ class RayJob:
 
     @property
     def ended(self) -> bool:
-        return next_step(self) is not Step.WAIT
+        return next_job_step(self) is not Step.WAIT
 
     def __str__(self) -> str:
         state = self.deployment or "waiting for the operator"
@@ -147,7 +147,7 @@ class RayJob:
         return "; ".join(parts)
 
 
-def next_step(job: RayJob) -> Step:
+def next_job_step(job: RayJob) -> Step:
     """A pure function of the object. What its author stopped, and what its input forbids, never starts
     again."""
     if STOPPED in job.annotations:

@@ -18,7 +18,7 @@ from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
 from orchestrator.cluster.render import FILE
 from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 from orchestrator.errors import ConfigError
 
 _KEPT_JOB = "frontier/ray-job"  # annotation of a ConfigMap whose RayJob is gone
@@ -169,7 +169,7 @@ def config_in(config_map: KubeObject | None, name: str) -> dict[str, object] | N
     text = get(config_map, "data", FILE)
     if text is None:
         return None
-    config, wrong = parse(text, f"ConfigMap of {name}", FILE)
+    config, wrong = parse_yaml(text, f"ConfigMap of {name}", FILE)
     if wrong:
         raise ConfigError(wrong)
     return mapping(config)

@@ -13,10 +13,10 @@ from http import HTTPStatus
 
 from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.diff import differences
+from orchestrator.cluster.diff import manifest_differences
 from orchestrator.cluster.documents import KubeObject, get, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
-from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob, Step, next_step
+from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob, Step, next_job_step
 from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.resources import RAY_JOBS
 from orchestrator.cluster.sweep_files import SweepFiles, config_map_to_apply, job_to_apply
@@ -61,7 +61,7 @@ class Sweeps:
         job = self.job(name)
         live = job if job is not None and not job.going and not job.ended else None
         if live is not None:
-            changed = differences(rendered, live.body, self.files.of(live))
+            changed = manifest_differences(rendered, live.body, self.files.of(live))
             if not (changed and replaces and never_ran(self.cluster, live)):
                 self._refuse_changed(changed, live)
                 self.files.adopt(rendered.config_map, live)
@@ -189,7 +189,7 @@ class Sweeps:
         """Delete the oldest RayJobs of other sweeps that have ended, so that they do not use up the quota.
         Their files are kept. One that is to be started again has not ended."""
         jobs = [job for job in map(RayJob, self.ray_jobs()) if job.name != name]
-        over = [job for job in jobs if job.ended and next_step(job) is not Step.RECREATE]
+        over = [job for job in jobs if job.ended and next_job_step(job) is not Step.RECREATE]
         over.sort(key=lambda job: job.created)
         for job in over[: max(0, len(over) - _MOST_ENDED)]:
             if not job.going and self.files.keep(job, {}):

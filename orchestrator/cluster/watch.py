@@ -28,7 +28,7 @@ class Look:
     submitter: str = ""  # its last words, as long as no driver runs
 
 
-def look(cluster: Cluster, job: RayJob) -> Look:
+def look_at(cluster: Cluster, job: RayJob) -> Look:
     pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
     events = cluster.every(EVENTS)
     ours = [event for event in events if _is_about(event, job)]

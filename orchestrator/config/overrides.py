@@ -16,7 +16,7 @@ from orchestrator.config.problems import shown
 from orchestrator.config.recipes import EITHER, RecipePatch
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SpendingLimit, SweepConfig
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.resources import Resources
 from orchestrator.errors import Problem, did_you_mean
@@ -121,7 +121,7 @@ def _read(key: str, text: str) -> tuple[object, list[Problem]]:
         return None, [Problem(WHERE, key, f"no list of seeds, got {text.strip()!r}", fix)]
     takes_several = key in _LISTS or key.startswith("axes.")
     listed = takes_several and not text.lstrip().startswith(("[", "- "))
-    return parse(f"[{text}]" if listed else text, WHERE, key)
+    return parse_yaml(f"[{text}]" if listed else text, WHERE, key)
 
 
 def _keys(raw: Mapping[str, object], key: str, value: object) -> set[str]:

@@ -78,7 +78,7 @@ def make_storage(storage: Path, source: KeySource) -> None:
         raise ConfigError([Problem(source.of("storage"), "storage", problem, fix)]) from None
 
 
-def check_names(grid: Grid, directory: Path, source: KeySource) -> Iterator[Problem]:
+def check_directory_names(grid: Grid, directory: Path, source: KeySource) -> Iterator[Problem]:
     """Yield a problem for each axis with a name that cannot be a directory's, or one for the whole path.
     `directory`: the sweep's own."""
     cells = [cell.cell for cell in grid.cells]

@@ -114,7 +114,7 @@ def load_sweep(
         *of_device,
         *of_grid,
         *paths.check_storage(storage, source),
-        *paths.check_names(grid, storage / config.name, source),
+        *paths.check_directory_names(grid, storage / config.name, source),
     ]
     if problems:
         pointed = [source.placed(problem) for problem in problems]

@@ -64,7 +64,7 @@ def weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: lis
 
 
 def is_staged(backbone: BackboneSpec, cache: Path) -> bool:
-    return not isinstance(backbone.weights, HubWeights) or snapshot_of(backbone.weights, cache) is not None
+    return not isinstance(backbone.weights, HubWeights) or staged_weights(backbone.weights, cache) is not None
 
 
 def are_weights_here(backbone: BackboneSpec, cache: Path) -> bool:
@@ -73,11 +73,11 @@ def are_weights_here(backbone: BackboneSpec, cache: Path) -> bool:
     if isinstance(weights, MadeWeights | RandomWeights):
         return made_root(cache, weights).is_dir()
     if isinstance(weights, HubWeights):
-        return snapshot_of(weights, cache) is not None
+        return staged_weights(weights, cache) is not None
     return folder_of(weights) is not None
 
 
-def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
+def staged_weights(weights: HubWeights, cache: Path) -> Path | None:
     """Return the folder of a staged revision (a commit, or a name of one), None until it is staged."""
     return hub.snapshot_of(cache, weights.hub, weights.revision)
 

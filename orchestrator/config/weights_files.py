@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.config.grid import GridCell
-from orchestrator.config.weights_digests import folder_of, snapshot_of
+from orchestrator.config.weights_digests import folder_of, staged_weights
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.safetensors_files import ADAPTER, has_weights
 from orchestrator.contracts.weights_folder import CONFIG, WeightsFolder, read_weights
@@ -24,7 +24,7 @@ def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Problem]:
         by_backbone.setdefault(cell.backbone.name, []).append(cell)
     problems: list[Problem] = []
     for own in by_backbone.values():
-        folder, wrong = look(own[0].backbone, cache)
+        folder, wrong = weights_with_problems(own[0].backbone, cache)
         problems += wrong
         if folder is not None:
             problems += _too_long(own, folder)
@@ -32,7 +32,7 @@ def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Problem]:
     return problems
 
 
-def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Problem]]:
+def weights_with_problems(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Problem]]:
     """Return the folder of the weights, and what is wrong with it whatever it is used for; None if it is not
     here."""
     directory = _directory(spec, cache)
@@ -63,7 +63,7 @@ def notes_on(spec: BackboneSpec, folder: WeightsFolder) -> Iterator[str]:
 def _directory(spec: BackboneSpec, cache: Path) -> Path | None:
     weights = spec.weights
     if isinstance(weights, HubWeights):
-        return snapshot_of(weights, cache)
+        return staged_weights(weights, cache)
     if isinstance(weights, FolderWeights | PackageWeights):
         folder = folder_of(weights)
         return folder if folder is not None and folder.is_dir() else None

@@ -39,7 +39,7 @@ class YamlFile:
         return next((self.lines[part] for part in around if part in self.lines), None)
 
 
-def parse(text: str, where: str, key: str = "") -> tuple[object, list[Problem]]:
+def parse_yaml(text: str, where: str, key: str = "") -> tuple[object, list[Problem]]:
     """Return the value of `text`, None if it cannot be read, and its problems."""
     value, _, _, problems = _parse(text, where, key)
     return value, problems

@@ -48,7 +48,7 @@ class Verdict(Record):
         return f"{_BEFORE}{json.dumps(content, separators=(',', ':'))}"
 
 
-def reasons(failures: Iterable[tuple[FailureKind, str]]) -> tuple[Reason, ...]:
+def commonest_reasons(failures: Iterable[tuple[FailureKind, str]]) -> tuple[Reason, ...]:
     """Return the commonest kinds and messages, with the number of trials."""
     counted = Counter((kind, message[:_LONGEST]) for kind, message in failures)
     return tuple(

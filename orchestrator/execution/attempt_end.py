@@ -24,7 +24,7 @@ from orchestrator.contracts.outcome import (
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempt_records import read_bill, read_outcome
-from orchestrator.execution.exit_reasons import Ending, explain
+from orchestrator.execution.exit_reasons import Ending, failure_of
 
 
 def close_attempt(
@@ -87,7 +87,7 @@ def _write_bill(
 
 
 def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outcome:
-    kind, message = explain(ending)
+    kind, message = failure_of(ending)
     if (Path(order.directory) / layout.OUTCOME).exists():
         kind, message = FailureKind.BUG, "the attempt left an outcome.json that is not one"
     phase, steps, resumed = Phase.START, 0, None

@@ -54,7 +54,7 @@ def _next_order(workplace: Workplace, trial: TrialOrder, now: float) -> AttemptO
         trial=trial.spec,
         attempt=number,
         directory=str(directory),
-        resume_from=newest_checkpoint(directory.parent, trial.spec.fingerprint),
+        resume_from=checkpoint_to_resume(directory.parent, trial.spec.fingerprint),
         data_dir=None if workplace.data_dir is None else str(workplace.data_dir),
         cache_dir=str(workplace.cache_dir),
         weights=dict(workplace.weights.get(trial.spec.backbone.name, {})),
@@ -81,7 +81,7 @@ def _claim(workplace: Workplace, trial: str) -> tuple[int, Path]:
         return number, directory
 
 
-def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
+def checkpoint_to_resume(trial: Path, fingerprint: str) -> str | None:
     """Return the complete checkpoint with the most steps of the trial's attempts under the fingerprint."""
     best: tuple[int, int, Path] | None = None
     for number, directory in layout.attempts(trial):

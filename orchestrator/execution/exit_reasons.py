@@ -29,7 +29,7 @@ class Ending:
     out_of_memory: bool = False
 
 
-def explain(ending: Ending) -> tuple[FailureKind, str]:
+def failure_of(ending: Ending) -> tuple[FailureKind, str]:
     """Return the failure kind, and a message that contains only our own words."""
     if ending.timed_out:
         return FailureKind.TIMEOUT, "the attempt was ended because it reached its time limit"

@@ -12,7 +12,7 @@ from orchestrator.contracts.trial_history import TrialHistory
 V = TypeVar("V")
 
 
-def together(
+def with_trials_before(
     record: SweepRecord,
     before: SweepRecord,
     kept: Iterable[PlannedTrial],

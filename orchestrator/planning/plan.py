@@ -12,7 +12,7 @@ from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.planning.forecast import Forecast, total
-from orchestrator.planning.left_out import outdated, together
+from orchestrator.planning.left_out import outdated, with_trials_before
 from orchestrator.planning.packing import TrialQueue
 from orchestrator.planning.placement import Placement, longest_first, seed_by_seed
 from orchestrator.planning.plan_builder import REASONS, PlanBuilder, ToRun, trial_spec
@@ -117,7 +117,11 @@ class Plan:
             money_per_device_hour=self.forecast.money_per_device_hour,
             provenance=dict(provenance),
         )
-        return record if self.before is None else together(record, self.before, self.kept, self.history)
+        return (
+            record
+            if self.before is None
+            else with_trials_before(record, self.before, self.kept, self.history)
+        )
 
 
 def make_plan(

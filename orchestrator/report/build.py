@@ -16,9 +16,9 @@ from orchestrator.report.analysis.caveats import (
     false_claims,
     guessed,
     independence,
-    notes,
     notices,
     of_metric,
+    task_notes,
 )
 from orchestrator.report.analysis.data_sizes import data_line
 from orchestrator.report.analysis.distillation import student_teacher_pairs
@@ -40,7 +40,7 @@ from orchestrator.report.results.points import comparisons_of, points_of
 from orchestrator.report.results.refusals import refusal_groups
 from orchestrator.report.results.result import Result
 from orchestrator.report.results.searches import searched_cells
-from orchestrator.report.results.weights_provenance import weights_of
+from orchestrator.report.results.weights_provenance import weights_origins
 from orchestrator.report.scores.points import scores_of
 from orchestrator.report.statistics.bootstrap import Draws
 from orchestrator.report.task_report import TaskReport
@@ -91,7 +91,7 @@ def build_report(
         replication=None if against is None else replicate(against, tasks, sweep),
         totals=collected.tally.totals(len(sweep.refused)),
         phases=() if sweep.runs_from is not None else collected.phases.costs(),
-        weights=weights_of(sweep),
+        weights=weights_origins(sweep),
         runs_from=sweep.runs_from,
         provenance=sweep.provenance,
         config=sweep.config,
@@ -133,7 +133,7 @@ def _task(
         invented=task.invented,
         doubts=tuple(doubts(task, collected.counted(task.name))),
         notes=(
-            *notes(task, collected, len(comparisons), points),
+            *task_notes(task, collected, len(comparisons), points),
             *guessed(task, guess),
             *of_metric(task),
             *independence(

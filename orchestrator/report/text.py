@@ -31,7 +31,7 @@ def short(metric_title: str) -> str:
     return metric_title.split(" (")[0]
 
 
-def score(summary: Summary | None) -> str:
+def mean_text(summary: Summary | None) -> str:
     """`0.812`."""
     return MISSING if summary is None else f"{summary.read.mean:.3f}"
 
@@ -75,8 +75,8 @@ def over(points: Sequence[HasQuality]) -> str:
 def score_with_interval(summary: Summary) -> str:
     """`0.812 (95 % 0.795 to 0.829 over 3 seeds alone)`."""
     if summary.interval is None:
-        return f"{score(summary)} ({_without_interval(summary)})"
-    return f"{score(summary)} (95 % {interval(summary)} over {summary.n} seeds alone)"
+        return f"{mean_text(summary)} ({_without_interval(summary)})"
+    return f"{mean_text(summary)} (95 % {interval(summary)} over {summary.n} seeds alone)"
 
 
 def score_of(point: HasQuality) -> str:
@@ -85,9 +85,10 @@ def score_of(point: HasQuality) -> str:
     if point.quality is None:
         return MISSING
     if at_once is None or at_once.interval is None:
-        return f"{score(point.quality)} ({_without_interval(point.quality)})"
+        return f"{mean_text(point.quality)} ({_without_interval(point.quality)})"
     for_all = f", for all {at_once.cells:,} cells at once" if at_once.cells > 1 else ""
-    return f"{score(point.quality)} (95 % {interval_ends(read_interval(point))} over {at_once.over}{for_all})"
+    ends = interval_ends(read_interval(point))
+    return f"{mean_text(point.quality)} (95 % {ends} over {at_once.over}{for_all})"
 
 
 def _without_interval(summary: Summary) -> str:

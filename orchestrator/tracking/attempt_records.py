@@ -17,9 +17,9 @@ from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.trial import Cell
 from orchestrator.errors import LedgerError
-from orchestrator.tracking.events import done_share, readable, signs_of_life
+from orchestrator.tracking.events import done_share, readable_events, signs_of_life
 from orchestrator.tracking.phase_times import timeline_of
-from orchestrator.tracking.trial_costs import billed_seconds, device_of
+from orchestrator.tracking.trial_costs import allocated_devices, billed_seconds
 
 M = TypeVar("M", bound=BaseModel)
 FOREIGN = "    -> it was written by another version or damaged: move its directory out of the sweep"
@@ -66,16 +66,19 @@ class AttemptReader:
     def _attempt(self, path: Path) -> tuple[TrialHead, AttemptRecord] | None:
         if path in self._sealed:
             return self._sealed[path]
-        order = read_record(path / layout.ORDER, _OrderHead)
+        order = read_attempt_record(path / layout.ORDER, _OrderHead)
         if order is None:
             return None
-        outcome, bill = read_record(path / layout.OUTCOME, Outcome), read_record(path / layout.BILL, Bill)
-        device_type, devices = device_of(order.resources, outcome, bill)
+        outcome, bill = (
+            read_attempt_record(path / layout.OUTCOME, Outcome),
+            read_attempt_record(path / layout.BILL, Bill),
+        )
+        device_type, devices = allocated_devices(order.resources, outcome, bill)
         heartbeats = signs_of_life(path / layout.EVENTS) if bill is None else None
         billed, source = billed_seconds(devices, outcome, bill, heartbeats)
         measured = outcome is not None and outcome.phases
         finished = outcome is not None and outcome.state == "finished"
-        time = timeline_of(outcome, bill, [] if measured else readable(path / layout.EVENTS))
+        time = timeline_of(outcome, bill, [] if measured else readable_events(path / layout.EVENTS))
         record = AttemptRecord(
             attempt=order.attempt,
             fingerprint=order.trial.fingerprint,
@@ -106,7 +109,7 @@ def trials_on_disk(sweep_directory: Path) -> Iterator[tuple[str, Path]]:
     yield from _descend(sweep_directory / layout.TRIALS, "", _LEVELS)
 
 
-def read_record(path: Path, model: type[M]) -> M | None:
+def read_attempt_record(path: Path, model: type[M]) -> M | None:
     """Read a record, None if the file is missing. Raises LedgerError if this version did not write it."""
     try:
         return model.model_validate_json(path.read_bytes())

@@ -49,7 +49,7 @@ def read_events(path: Path, *, steps: bool = True) -> list[Event]:
     return events
 
 
-def readable(path: Path) -> list[Event]:
+def readable_events(path: Path) -> list[Event]:
     """Return the readable events in order, without training steps."""
     events = []
     for line in _lines(path):

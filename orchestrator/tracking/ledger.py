@@ -26,7 +26,7 @@ from orchestrator.errors import LaunchError, LedgerError, StorageError
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
-from orchestrator.tracking.attempt_records import FOREIGN, AttemptReader, read_record, trials_on_disk
+from orchestrator.tracking.attempt_records import FOREIGN, AttemptReader, read_attempt_record, trials_on_disk
 from orchestrator.tracking.observations import newest_of, trial_history
 from orchestrator.tracking.trial_costs import spending_of, state_of
 
@@ -102,7 +102,7 @@ class Ledger:
         """Write the sweep's record and return it, with the id of the record that is there, or else a new one.
         Raises HeldError if another driver has taken the sweep over, LedgerError if the record that is there
         is unreadable."""
-        before = read_record(self.directory / layout.SWEEP, _SweepHead)
+        before = read_attempt_record(self.directory / layout.SWEEP, _SweepHead)
         sweep_id = None if before is None else before.sweep_id
         record = record.model_copy(update={"sweep_id": sweep_id or uuid4().hex})
         self._write(layout.SWEEP, record)
@@ -120,7 +120,7 @@ class Ledger:
 
     def last_sweep(self) -> SweepRecord | None:
         """Return the last driver's record, None before the first. Raises LedgerError if it is unreadable."""
-        return read_record(self.directory / layout.SWEEP, SweepRecord)
+        return read_attempt_record(self.directory / layout.SWEEP, SweepRecord)
 
     def write_held(self, held: Held) -> None:
         """Write what GPUs were held. Raises HeldError if another driver has taken the sweep over."""
@@ -133,7 +133,7 @@ class Ledger:
     def weights(self) -> KeptWeights | None:
         """Return which whole models stay, None where no driver has chosen. Raises LedgerError if it is
         unreadable."""
-        return read_record(self.directory / layout.WEIGHTS, KeptWeights)
+        return read_attempt_record(self.directory / layout.WEIGHTS, KeptWeights)
 
     def _write(self, name: str, record: BaseModel) -> None:
         if self._lease is not None:
@@ -145,7 +145,7 @@ class Ledger:
     def held(self) -> Held:
         """Return what GPUs of a cluster were held, empty if none was. Raises LedgerError if it is
         unreadable."""
-        return read_record(self.directory / layout.HELD, Held) or Held()
+        return read_attempt_record(self.directory / layout.HELD, Held) or Held()
 
     def trials(self) -> Iterator[TrialRecord]:
         """A record for each planned trial, in the order of the plan."""
@@ -182,7 +182,7 @@ class Ledger:
     def spec(self, attempt: AttemptRecord) -> TrialSpec | None:
         """Return what the attempt was ordered to train, None if its order is gone. Raises LedgerError if it
         is unreadable."""
-        order = read_record(Path(attempt.directory) / layout.ORDER, AttemptOrder)
+        order = read_attempt_record(Path(attempt.directory) / layout.ORDER, AttemptOrder)
         return None if order is None else order.trial
 
     def removed(self) -> Iterator[TrialRecord]:
@@ -226,7 +226,7 @@ class Ledger:
             at(number, len(on_disk))
             attempts = [a for _, a in self._attempts.read(path)]
             if attempts:
-                newest = read_record(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)
+                newest = read_attempt_record(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)
                 histories[name] = trial_history(attempts, newest.trial if newest else None)
         return histories
 

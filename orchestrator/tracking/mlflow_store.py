@@ -33,7 +33,7 @@ from orchestrator.tracking.mlflow_runs import (
     data_digest,
     describe,
 )
-from orchestrator.tracking.mlflow_summary import experiment_tags, summary
+from orchestrator.tracking.mlflow_summary import experiment_tags, summary_run
 from orchestrator.tracking.published import RunsInStore
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RunStore:
 
     def write_summary(self, totals: Totals, note: str) -> bool:
         sweep = self._experiment.sweep
-        content = summary(sweep, totals, note)
+        content = summary_run(sweep, totals, note)
         timeless = sweep.model_copy(update={"written_at": 0.0})  # a run with nothing new changes it
         described = json.dumps([content.digest, experiment_tags(timeless)], sort_keys=True)
         digest = hashlib.sha256(described.encode()).hexdigest()

@@ -17,7 +17,7 @@ from orchestrator.tracking.mlflow_views import shared_views
 _NOTE = "mlflow.note.content"
 
 
-def summary(sweep: SweepRecord, totals: Totals, note: str) -> RunContent:
+def summary_run(sweep: SweepRecord, totals: Totals, note: str) -> RunContent:
     """Counts and device-hours of the whole sweep. `note` is Markdown, shown as the run's description."""
     name = f"summary of {sweep.name}"
     finals = {f"trials_{state}": float(count) for state, count in totals.trials.items()}

@@ -22,7 +22,7 @@ def estimated(value: float, why: str) -> Amount:
     return Amount(value=value, source=Source.ESTIMATED, why=why)
 
 
-def missing(why: str) -> Amount:
+def missing_amount(why: str) -> Amount:
     return Amount(value=None, source=Source.MISSING, why=why)
 
 
@@ -63,7 +63,7 @@ class Pricing:
         target = self.terms.device or use.device_type
         rate = self.book.rate(target, self.terms.market)
         if rate is None:
-            return missing(f"{self.book.name} has no {self.terms.market} price of {target}")
+            return missing_amount(f"{self.book.name} has no {self.terms.market} price of {target}")
         hours = times(self.carried(use), 1 / _HOUR / utilisation)
         power = self.book.power_price
         if power is None:
@@ -75,13 +75,13 @@ class Pricing:
         estimate."""
         target = self.terms.device
         if use.device_seconds is None:
-            return missing("it shared a GPU and was not calibrated on one of its own")
+            return missing_amount("it shared a GPU and was not calibrated on one of its own")
         if target is None or target.casefold() == use.device_type.casefold():
             return measured(use.device_seconds)
         source, destination = self.book.device(use.device_type), self.book.device(target)
         if source is None or destination is None or source.tflops is None or destination.tflops is None:
             lacking = use.device_type if source is None or source.tflops is None else target
-            return missing(f"not carried to {target}: {self.book.name} has no tflops of {lacking}")
+            return missing_amount(f"not carried to {target}: {self.book.name} has no tflops of {lacking}")
         why = f"carried from {use.device_type} to {target} by their peak rates"
         return estimated(use.device_seconds * source.tflops / destination.tflops, why)
 
@@ -94,7 +94,7 @@ class Pricing:
             return Amount(value=use.energy.kwh, source=use.energy.source, why=why)
         price = self.book.device(target)
         if price is None or price.watts is None:
-            return missing(f"no meter, and {self.book.name} has no watts of {target}")
+            return missing_amount(f"no meter, and {self.book.name} has no watts of {target}")
         if carried.value is None:
             return carried
         why = carried.why or f"by {price.watts:g} W a device, as {self.book.name} has it"
@@ -104,7 +104,7 @@ class Pricing:
         """Return the emissions, including the building's share of power."""
         energy = self.book.energy
         if energy is None or energy.grams_co2_per_kwh is None:
-            return missing(f"{self.book.name} has no carbon intensity")
+            return missing_amount(f"{self.book.name} has no carbon intensity")
         return times(kwh, energy.overhead * energy.grams_co2_per_kwh / 1000)
 
 

@@ -22,7 +22,7 @@ from orchestrator.tracking.bookings import Booking, bookings_of
 Span = tuple[float, float]  # Unix times of the first and the last sign of life
 
 
-def device_of(resources: Resources, outcome: Outcome | None, bill: Bill | None) -> tuple[str, float]:
+def allocated_devices(resources: Resources, outcome: Outcome | None, bill: Bill | None) -> tuple[str, float]:
     """Device type and allocated devices: from the bill, else as the worker saw them, else as ordered."""
     if bill is not None:
         return bill.device_type, bill.devices

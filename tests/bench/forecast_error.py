@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.plan.probes import measure
+from orchestrator.cli.plan.probes import measured_session
 from orchestrator.cli.run.launch import run
 from orchestrator.cli.session import Session, open_session
 from orchestrator.execution.launcher import ClusterChoice
@@ -37,7 +37,7 @@ def main() -> None:
         words = [*arguments, f"storage={storage}"]
         quiet = Console(file=sys.stderr)
         blind = open_session(config, words).plan
-        session = measure(open_session(config, words), "ray", ClusterChoice(), quiet)
+        session = measured_session(open_session(config, words), "ray", ClusterChoice(), quiet)
         told = session.plan
         uri = tracking_uri(Path(storage), {})
         run(session, "ray", ClusterChoice(), uri, quiet)

@@ -32,7 +32,7 @@ from orchestrator.report.analysis.probabilities import frontier_probabilities
 from orchestrator.report.statistics.bootstrap import draws
 from orchestrator.report.statistics.moderation import prior_of
 from orchestrator.report.statistics.multiple_testing import holm
-from orchestrator.report.statistics.paired import difference, estimate
+from orchestrator.report.statistics.paired import difference, mean_estimate
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.statistics.replicates import Replicates
 
@@ -45,7 +45,7 @@ Interval = tuple[float, float] | None
 
 
 def seeds_alone(one: Replicates, other: Replicates) -> Interval:
-    return estimate(one.quality - other.quality, None).interval
+    return mean_estimate(one.quality - other.quality, None).interval
 
 
 def bootstrap(values: np.ndarray, rng: np.random.Generator) -> Interval:

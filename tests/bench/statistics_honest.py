@@ -72,10 +72,10 @@ from orchestrator.report.render.text import SURE
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.replicates import contributions
 from orchestrator.report.statistics.bootstrap import draws
-from orchestrator.report.statistics.held_out import held_out
+from orchestrator.report.statistics.held_out import held_out_score
 from orchestrator.report.statistics.moderation import prior_of, prior_of_means
 from orchestrator.report.statistics.multiple_testing import holm
-from orchestrator.report.statistics.paired import difference, estimate
+from orchestrator.report.statistics.paired import difference, mean_estimate
 from orchestrator.report.statistics.pareto import CLOSE, as_costs, cheapest_close, pareto_mask
 from orchestrator.report.statistics.power import MOST_SEEDS, Limit
 from orchestrator.report.statistics.replicates import Replicates
@@ -184,7 +184,7 @@ def winner(sweeps: int, truth: str, setting: Setting, rng: np.random.Generator) 
             cell, true = _named(drawn, accuracies, rule)
             interval = printed[cell.name].interval
             held[name] += interval is not None and interval[0] <= true <= interval[1]
-            error, told = estimate(cell.quality, cell.parts, prior).error, held_out(drawn, rule)
+            error, told = mean_estimate(cell.quality, cell.parts, prior).error, held_out_score(drawn, rule)
             assert error is not None
             assert told is not None
             off[name].append((told - true) / error)

@@ -26,9 +26,9 @@ import pytest
 import yaml
 
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import Document, dump, load, of_kind
+from orchestrator.cluster.documents import Document, dump, load_documents, of_kind
 from orchestrator.cluster.kubeconfig import connect
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import NODES, PODS, QUOTAS, RAY_JOBS
 from orchestrator.errors import LaunchError
@@ -210,7 +210,7 @@ class Rig:
     def needs_room(self, pods: int, overlay: str | None = None) -> None:
         """Skip where the cluster's quota has no room for head, submitter and so many workers, or no node for
         one of them, as far as it may be seen."""
-        reason = self._no_room(pods, load(overlay or self.overlay))
+        reason = self._no_room(pods, load_documents(overlay or self.overlay))
         if reason is not None:
             pytest.skip(reason)
 
@@ -230,12 +230,15 @@ class Rig:
             return None  # not for this login to see
         for request in requests:
             if not any(
-                all((quantity(node.get(k, 0)) or 0) >= (quantity(v) or 0) for k, v in request.items())
+                all(
+                    (parse_quantity(node.get(k, 0)) or 0) >= (parse_quantity(v) or 0)
+                    for k, v in request.items()
+                )
                 for node in nodes
             ):
                 return f"no node holds a pod of {request}"
-        cpus = sum(quantity(node["cpu"]) or 0 for node in nodes)
-        needed = (quantity(requests[0]["cpu"]) or 0) + pods * (quantity(requests[1]["cpu"]) or 0)
+        cpus = sum(parse_quantity(node["cpu"]) or 0 for node in nodes)
+        needed = (parse_quantity(requests[0]["cpu"]) or 0) + pods * (parse_quantity(requests[1]["cpu"]) or 0)
         return None if cpus >= needed else f"all nodes have {cpus} CPU, and {needed} are needed"
 
     def scaled_to(self, name: str, namespace: str, replicas: int) -> int:
@@ -252,7 +255,7 @@ class Rig:
 
     def changed_overlay(self, change: Callable[[dict[str, Any]], None]) -> str:
         """The overlay, with something else in its RayJob. Gives a file."""
-        documents = load(self.overlay)
+        documents = load_documents(self.overlay)
         [job] = of_kind(documents, "RayJob")
         change(job.spec)
         file = self.root / f"{uuid.uuid4().hex}.yaml"
@@ -262,7 +265,7 @@ class Rig:
     def two_groups(self, resources: dict[str, str] | None = None) -> str:
         """The overlay with its first group twice, each of one pod: `first` and `second`. `resources` are
         more that the second has. Gives a file."""
-        documents = load(self.overlay)
+        documents = load_documents(self.overlay)
         [job] = of_kind(documents, "RayJob")
         first = job.spec["rayClusterSpec"]["workerGroupSpecs"][0]
         second = copy.deepcopy(first)

@@ -16,7 +16,7 @@ from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTunin
 from orchestrator.contracts.methods.weights import BitFit, Full, HeadOnly
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import InputError
-from workers.exported.folder import write
+from workers.exported.folder import write_folder
 from workers.exported.proof import prove
 
 _NER, _TEXTS = TaskKind.NER, TaskKind.CLASSIFICATION
@@ -116,7 +116,7 @@ def test_an_adapter_of_a_quantised_base_is_not_merged(
         merge=True,
     )
     with pytest.raises(InputError, match=f"--merge: it was trained on a base in {quantise}") as refused:
-        write(request)
+        write_folder(request)
     assert "-> remove --merge" in str(refused.value)
 
 

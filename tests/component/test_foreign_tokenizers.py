@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
-from orchestrator.execution.exit_reasons import Ending, explain
+from orchestrator.execution.exit_reasons import Ending, failure_of
 from workers import inputs
 from workers.models import foreign_tokenizers
 from workers.runtime.attempt import run_attempt
@@ -80,7 +80,7 @@ def test_a_tokenizer_without_an_end_ends_its_attempt(lab: Any, monkeypatch: pyte
             os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code == -signal.SIGPROF
-    kind, message = explain(Ending(code))
+    kind, message = failure_of(Ending(code))
     assert (kind, message.splitlines()[0]) == (
         FailureKind.BAD_INPUT,
         "the tokenizer of the backbone did not come to an end",

@@ -27,7 +27,7 @@ from workers import train
 from workers.batches import FlatSplit
 from workers.class_weights import label_weights, weights_of
 from workers.export import export_model
-from workers.exported.folder import write
+from workers.exported.folder import write_folder
 from workers.models.tokenizers import load_tokenizer
 from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded, LogitMeaning
@@ -112,7 +112,7 @@ def exported_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any,
     request = ExportRequest(
         use=use, kept=str(root / "kept"), cache_dir=str(root), out=str(root / "out"), merge=False
     )
-    written = write(request)
+    written = write_folder(request)
     return root / "out", manifest(use, written.layout), written
 
 

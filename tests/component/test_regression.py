@@ -25,7 +25,7 @@ from orchestrator.contracts.readers import TableReader
 from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.export import export_model
-from workers.exported.folder import write
+from workers.exported.folder import write_folder
 from workers.exported.snippet import usage_program
 from workers.losses import summed_loss
 from workers.models.tokenizers import load_tokenizer
@@ -79,7 +79,7 @@ def test_an_exported_model_answers_in_the_unit_of_the_number(tmp_path: Path, end
     export_model(adapted, tokenizer, tmp_path / "kept", "adapters")
     folder = tmp_path / "model"
     folder.mkdir()
-    written = write(
+    written = write_folder(
         ExportRequest(use=use, kept=str(tmp_path / "kept"), cache_dir=str(tmp_path), out=str(folder))
     )
     out = tmp_path / f"out.{ending}"

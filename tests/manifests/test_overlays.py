@@ -13,7 +13,7 @@ from golden_overlays import GOLDEN, OVERLAYS, overlay
 
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.checks.pods import created_pods
-from orchestrator.cluster.documents import Document, load, of_kind, overlays
+from orchestrator.cluster.documents import Document, load_documents, of_kind, overlays
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
@@ -32,12 +32,12 @@ def test_every_overlay_has_a_golden_file() -> None:
 def test_golden_files_are_fresh(name: str) -> None:
     """`kubectl kustomize k8s/overlays/NAME > tests/manifests/golden/NAME.yaml` writes one again."""
     golden = yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
-    assert [document.body for document in load(name)] == list(golden)
+    assert [document.body for document in load_documents(name)] == list(golden)
 
 
 @pytest.mark.parametrize("file", ["loader.yaml", "loader-report.yaml"])
 def test_the_loaders_fit_into_every_overlay(each_overlay: list[Document], file: str) -> None:
-    loader = load(str(K8S / file))
+    loader = load_documents(str(K8S / file))
     assert [str(problem) for problem in check_manifests([*each_overlay, *loader], ask_ray=False)] == []
     images = {str(c.body["image"]) for pod in created_pods(loader) for c in pod.containers}
     assert images <= {
@@ -52,7 +52,7 @@ def test_the_admission_policies_are_whole_and_about_what_the_overlays_have(
     each_overlay: list[Document],
 ) -> None:
     """What they permit was tried with a CEL interpreter, and in no cluster yet."""
-    policies = load(str(K8S / "admission.yaml"))
+    policies = load_documents(str(K8S / "admission.yaml"))
     assert [str(c) for c in check_manifests([*each_overlay, *policies], ask_ray=False)] == []
     named = set(re.findall(r"frontier-[a-z]+", " ".join(str(policy.spec) for policy in policies)))
     secrets = {"frontier-mlflow"}  # made by hand
@@ -64,7 +64,7 @@ def test_the_admission_policies_are_whole_and_about_what_the_overlays_have(
 
 
 def test_whoever_fetches_reports_reaches_no_corpus_and_changes_no_record() -> None:
-    [pod] = load(str(K8S / "loader-report.yaml"))
+    [pod] = load_documents(str(K8S / "loader-report.yaml"))
     [container] = pod.spec["containers"]
     assert [(m["name"], m["readOnly"]) for m in container["volumeMounts"]] == [("storage", True)]
     claims = [v["persistentVolumeClaim"] for v in pod.spec["volumes"]]

@@ -13,7 +13,7 @@ from golden_overlays import OVERLAYS, overlay
 from orchestrator.cli.app import app
 from orchestrator.cluster.checks.pods import created_pods
 from orchestrator.cluster.documents import get, of_kind
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 
 K8S = Path(__file__).parents[2] / "k8s"
 README = (K8S / "README.md").read_text()
@@ -82,7 +82,7 @@ def test_costs_are_those_of_the_manifests() -> None:
     assert set(rows) == set(groups)
     for name, (cpu, memory, gpu, when, number) in rows.items():
         limits = get(groups[name]["template"]["spec"]["containers"][0], "resources", "limits")
-        wanted = quantity(limits["memory"])
+        wanted = parse_quantity(limits["memory"])
         assert wanted is not None
         assert (cpu, memory, gpu) == (
             limits["cpu"],

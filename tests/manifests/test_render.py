@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.cluster.render import instead_of_template
 from orchestrator.cluster.checks import check_manifests
-from orchestrator.cluster.documents import parse
+from orchestrator.cluster.documents import parse_documents
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME, sweep_id
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.cluster.render import Rendered, render
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
 from orchestrator.config.lock import Lock, LockedRepository, write_lock
@@ -187,7 +187,7 @@ def test_an_object_store_must_be_within_reach(
     assert _file(found)["storage"] == "s3://bucket/sweeps"
     documents = instead_of_template(overlay(name), found)
     if announced:
-        documents += parse(OWN_STORE, "the overlay")
+        documents += parse_documents(OWN_STORE, "the overlay")
     told = [str(problem) for problem in check_manifests(documents, ask_ray=False)]
     assert len(told) == shut
     assert all("the internet:443 is blocked: the records go to s3://bucket/sweeps" in line for line in told)
@@ -257,7 +257,7 @@ def test_a_sweeps_id_is_a_name_that_kuberay_takes(name: str, storage: str) -> No
     [("500m", "0.5"), ("24Gi", str(24 * 2**30)), ("1e3", "1000"), ("2", "2"), ("4 GB", None), ("", None)],
 )
 def test_quantities(text: str, value: str | None) -> None:
-    found = quantity(text)
+    found = parse_quantity(text)
     assert (None if found is None else f"{found.normalize():f}") == value
 
 

@@ -18,7 +18,7 @@ from workers.data.holdout import part_of
 from workers.data.splits import held_out, splits_of
 from workers.demo.everyday import story
 from workers.demo.i2b2 import Naming
-from workers.demo.layouts import files_of
+from workers.demo.layouts import generated_files
 from workers.demo.notes import Note, notes
 
 _README = """The text in this directory is invented.
@@ -46,7 +46,7 @@ def write_task(task: TaskSpec, directory: Path) -> None:
     for split in (split for split in Split if split in task.reader.files):
         names = task.reader.files[split]
         archives: dict[Path, dict[str, bytes]] = {}
-        for name, inner, content in files_of(task, split, names, _numbered(task, split), naming):
+        for name, inner, content in generated_files(task, split, names, _numbered(task, split), naming):
             entry = directory / name
             entry.parent.mkdir(parents=True, exist_ok=True)
             (entry.parent / "README.txt").write_text(_README, encoding="utf-8")

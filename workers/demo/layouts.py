@@ -22,7 +22,7 @@ from workers.demo.notes import Note
 from workers.demo.records import arrow_files, mimic_files, table_file
 
 
-def files_of(
+def generated_files(
     task: TaskSpec, split: Split, names: Sequence[str], numbered: Numbered, naming: Naming
 ) -> Iterator[File]:
     """Yield the files of a split. Raises ConfigError if kind and reader do not suit the notes."""

@@ -23,7 +23,7 @@ from orchestrator.errors import InputError
 from workers.distributed.saving import save_model
 from workers.exported.mlflow_code import mlflow_code
 from workers.exported.models import ADAPTER_WEIGHTS, rebuilt, whole
-from workers.exported.proof import Row, logits_of, prove, sample
+from workers.exported.proof import Row, logits_of_rows, prove, sample
 from workers.exported.snippet import Program, usage_program
 from workers.models.backbones import build
 from workers.models.content import check_content
@@ -47,7 +47,7 @@ class Written:
 def export(request: ExportRequest) -> ExportAnswer:
     """Do what `write` does, and prove it. Raises InputError where the model cannot be used without
     Frontier."""
-    written = write(request)
+    written = write_folder(request)
     differs = prove(
         Path(request.out), written.program.load, written.rows, written.logits, Path(request.cache_dir)
     )
@@ -61,7 +61,7 @@ def export(request: ExportRequest) -> ExportAnswer:
     )
 
 
-def write(request: ExportRequest) -> Written:
+def write_folder(request: ExportRequest) -> Written:
     """Write weights, tokenizer and configuration to the empty folder `request.out`. Raises InputError where
     the kept weights are damaged or cannot be merged, WeightsError where the backbone is missing."""
     use, kept, out = request.use, Path(request.kept), Path(request.out)
@@ -74,14 +74,14 @@ def write(request: ExportRequest) -> Written:
         _copy(kept, out)
         tokenizer = load_tokenizer(use.backbone, kept)
         rows = sample(use, tokenizer)
-        logits = logits_of(whole(use, out, None, exact=False), rows)
+        logits = logits_of_rows(whole(use, out, None, exact=False), rows)
     else:
         backbone = weights_directory(use.backbone, Path(request.cache_dir), fetch=False)
         if request.weights:
             check_content(use.backbone, backbone, request.weights)
         adapted, tokenizer = rebuilt(use, kept, backbone, None, exact=False)
         rows = sample(use, tokenizer)
-        logits = logits_of(adapted.model, rows)
+        logits = logits_of_rows(adapted.model, rows)
         if adapted.is_adapter and not request.merge:
             layout = WeightsLayout.ADAPTER
             _write_adapter(use, kept, out, backbone)

@@ -58,7 +58,7 @@ def sample(use: ModelUse, tokenizer: Any) -> list[Row]:
     return rows
 
 
-def logits_of(model: Any, rows: list[Row]) -> list[Tensor]:
+def logits_of_rows(model: Any, rows: list[Row]) -> list[Tensor]:
     model.eval()
     with torch.no_grad():
         return [model(**row).logits.float() for row in rows]

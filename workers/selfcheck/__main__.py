@@ -15,7 +15,7 @@ from orchestrator.contracts.gpus import driver_versions, visible_gpus
 from workers.runtime.attempt import settle_environment
 from workers.selfcheck.page import lines_of, markdown, summary
 from workers.selfcheck.results import CheckResult, CheckVerdict, Machine
-from workers.selfcheck.running import WHOLE_MINUTES, run_checks, words_of
+from workers.selfcheck.running import WHOLE_MINUTES, last_words, run_checks
 from workers.selfcheck.workspace import Workspace
 
 _NO_GPU = (
@@ -53,7 +53,7 @@ def main() -> int:
         def tell(check: CheckResult) -> None:
             print(*lines_of(check), sep="\n", flush=True)
             if check.verdict in (CheckVerdict.FAILED, CheckVerdict.TIMED_OUT):
-                print(words_of(workspace, check), file=sys.stderr, flush=True)
+                print(last_words(workspace, check), file=sys.stderr, flush=True)
 
         if options.rehearse:
             rehearsed_models(workspace)

@@ -15,7 +15,7 @@ from workers.selfcheck.workspace import Workspace
 INSTALL_BITSANDBYTES = "pip install 'frontier-sweeps[quantised]'"
 
 
-def first_gpu() -> tuple[Any, Any]:
+def nvml_of_first_gpu() -> tuple[Any, Any]:
     """Return the library, ready, and the handle of the GPU that a process sees first."""
     try:
         import pynvml
@@ -29,7 +29,7 @@ def first_gpu() -> tuple[Any, Any]:
     return pynvml, pynvml.nvmlDeviceGetHandleByUUID(gpus[0].uuid)
 
 
-def has_bf16() -> bool:
+def first_gpu_has_bf16() -> bool:
     """Return whether the first GPU computes in bf16. Asking torch would start CUDA and make forks
     impossible."""
     gpus = visible_gpus()
@@ -50,5 +50,5 @@ def used_bytes(workspace: Workspace) -> int:
     """Return the bytes that any process uses on the GPU; 0 in a rehearsal."""
     if workspace.rehearsal:
         return 0
-    nvml, handle = first_gpu()
+    nvml, handle = nvml_of_first_gpu()
     return int(nvml.nvmlDeviceGetMemoryInfo(handle).used)

@@ -17,7 +17,7 @@ from orchestrator.contracts.gpus import driver_versions
 from orchestrator.contracts.resources import Resources
 from orchestrator.errors import FrontierError
 from workers.runtime.gpus import check_gpus
-from workers.selfcheck.card import first_gpu
+from workers.selfcheck.card import nvml_of_first_gpu
 from workers.selfcheck.results import CheckProblemError, Reading, at_least, at_most, equal
 from workers.selfcheck.workspace import Workspace
 
@@ -70,7 +70,7 @@ def kind_here() -> DeviceKind | None:
 
 def state_of_the_card(workspace: Workspace) -> list[Reading]:
     """Report free memory, sharing modes, memory errors, and what slows the clocks."""
-    nvml, handle = first_gpu()
+    nvml, handle = nvml_of_first_gpu()
 
     def reported(ask: Any, *arguments: Any) -> Any:
         with suppress(nvml.NVMLError):

@@ -65,7 +65,7 @@ def host_of(workspace: Workspace) -> Iterator[Host]:
         host.close()
 
 
-def run(host: Host, order: Path) -> Ran:
+def carry_out_order(host: Host, order: Path) -> Ran:
     """Carry out an order. Raises CheckProblemError where it leaves no outcome."""
     code = host.run(order)
     if not (order.parent / layout.OUTCOME).exists():
@@ -75,7 +75,7 @@ def run(host: Host, order: Path) -> Ran:
 
 def finished(host: Host, order: Path) -> Ran:
     """Carry out an order. Raises CheckProblemError where it does not finish, with the attempt's own words."""
-    ran = run(host, order)
+    ran = carry_out_order(host, order)
     if (failure := ran.outcome.failure) is not None:
         location = f" ({failure.places[-1]})" if failure.places else ""
         problem = f"an attempt failed in phase {failure.phase}: {failure.kind}, {failure.message}{location}"

@@ -15,7 +15,7 @@ from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from orchestrator.planning.memory import estimate
-from workers.selfcheck.card import has_bf16, has_bitsandbytes
+from workers.selfcheck.card import first_gpu_has_bf16, has_bitsandbytes
 from workers.selfcheck.hosts import Host, finished, host_of
 from workers.selfcheck.models import backbone, bert, llama
 from workers.selfcheck.results import CheckProblemError, Reading
@@ -39,7 +39,7 @@ class _Shape:
 def memory(workspace: Workspace) -> list[Reading]:
     """Train two steps of each shape and compare the peak with the forecast."""
     trials = Trials(workspace.of_check("9"))
-    precision = Precision.BF16 if has_bf16() else Precision.FP32
+    precision = Precision.BF16 if first_gpu_has_bf16() else Precision.FP32
     with host_of(workspace) as host:
         return [
             figure

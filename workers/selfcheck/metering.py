@@ -19,7 +19,7 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.outcome import Bill
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
-from workers.selfcheck.card import first_gpu, has_bitsandbytes, timing_event
+from workers.selfcheck.card import has_bitsandbytes, nvml_of_first_gpu, timing_event
 from workers.selfcheck.forks import fork
 from workers.selfcheck.hosts import ForkedHost
 from workers.selfcheck.injected import after_each_step, before_each_pass
@@ -116,7 +116,7 @@ def _stopwatch(file: Path) -> Iterator[None]:
 
 def energy(workspace: Workspace) -> list[Reading]:
     """Compare the energy counter with the power, and an attempt's joules with the counter."""
-    nvml, handle = first_gpu()
+    nvml, handle = nvml_of_first_gpu()
 
     def joules() -> float:
         return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000

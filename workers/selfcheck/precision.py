@@ -8,7 +8,7 @@ from typing import get_args
 
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.recipe import Recipe
-from workers.selfcheck.card import has_bf16
+from workers.selfcheck.card import first_gpu_has_bf16
 from workers.selfcheck.hosts import finished, host_of
 from workers.selfcheck.models import bert, llama
 from workers.selfcheck.results import Reading, at_most, equal
@@ -47,7 +47,7 @@ def _offered() -> list[str]:
     precisions = [
         p for p in get_args(Recipe.model_fields["precision"].annotation) if p not in ("auto", "fp32")
     ]
-    return ["fp32", *(p for p in precisions if p != "bf16" or has_bf16())]
+    return ["fp32", *(p for p in precisions if p != "bf16" or first_gpu_has_bf16())]
 
 
 def _of(name: str, ran: list[Ran], difference: float) -> list[Reading]:

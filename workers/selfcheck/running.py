@@ -92,7 +92,7 @@ def run_apart(check: Check, workspace: Workspace, seconds: float) -> CheckResult
     return result.model_copy(update={"seconds": seconds_taken})
 
 
-def words_of(workspace: Workspace, check: CheckResult) -> str:
+def last_words(workspace: Workspace, check: CheckResult) -> str:
     """Return the last lines that a check printed, foreign messages included: for the screen only."""
     try:
         return (workspace.of_check(check.number) / _WORDS).read_text(errors="replace")[-4000:]

@@ -8,7 +8,7 @@ from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.resources import Resources
-from workers.selfcheck.hosts import host_of, run
+from workers.selfcheck.hosts import carry_out_order, host_of
 from workers.selfcheck.models import bert
 from workers.selfcheck.results import Reading, equal
 from workers.selfcheck.workspace import Texts, Trials, Workspace
@@ -25,7 +25,7 @@ def one_rank(workspace: Workspace) -> list[Reading]:
                 resources = Resources.model_validate({"gpus": 1, "sharding": kind, "offload": True})
                 trial = trials.spec(bert(workspace, hidden=256, layers=4), settings, Texts(64, 62))
                 name = f"{kind} with offload, {settings.kind}"
-                ran = run(host, trials.order(trial, resources, name, keep_weights="adapters"))
+                ran = carry_out_order(host, trials.order(trial, resources, name, keep_weights="adapters"))
                 failure = ran.outcome.failure
                 state = ran.outcome.state if failure is None else f"{failure.kind}, {failure.message}"
                 figures.append(equal(name, state, "finished"))

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from orchestrator.contracts.device import GIB
 from orchestrator.contracts.resources import Resources
 from workers.runtime.host import AttemptHost
-from workers.selfcheck.card import first_gpu
-from workers.selfcheck.hosts import finished, run
+from workers.selfcheck.card import nvml_of_first_gpu
+from workers.selfcheck.hosts import carry_out_order, finished
 from workers.selfcheck.models import bert
 from workers.selfcheck.results import Reading, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
@@ -21,7 +21,7 @@ def together(workspace: Workspace) -> list[Reading]:
     trials = Trials(workspace.of_check("10"))
     recipe = {"batch_size": 32, "steps": 60, "precision": "fp32"}
     trial = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe=recipe)
-    nvml, handle = first_gpu()
+    nvml, handle = nvml_of_first_gpu()
     hosts = [AttemptHost(threads=1) for _ in range(8)]
 
     def at_once(count: int, name: str) -> tuple[list[Ran], float, float]:
@@ -68,7 +68,7 @@ def _compared(
 
 
 def first_total_bytes() -> int:
-    nvml, handle = first_gpu()
+    nvml, handle = nvml_of_first_gpu()
     return int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
 
 
@@ -80,7 +80,7 @@ def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[Att
     orders = [trials.order(large, Resources(gpus=share), "too-large")]
     orders += [trials.order(small, Resources(gpus=share), f"beside-{n}") for n in range(3)]
     with ThreadPoolExecutor(len(orders)) as pool:
-        failed, *neighbours = pool.map(run, hosts, orders)
+        failed, *neighbours = pool.map(carry_out_order, hosts, orders)
     finished_beside = sum(attempt.outcome.state == "finished" for attempt in neighbours)
     return [
         equal("the one that needs too much", failed.failure_kind, "OUT_OF_MEMORY"),

@@ -21,8 +21,8 @@ from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 from workers.runtime.host import AttemptHost
-from workers.selfcheck.card import first_gpu
-from workers.selfcheck.hosts import ForkedHost, finished, run
+from workers.selfcheck.card import nvml_of_first_gpu
+from workers.selfcheck.hosts import ForkedHost, carry_out_order, finished
 from workers.selfcheck.injected import after_each_step, before_each_pass
 from workers.selfcheck.models import bert, llama
 from workers.selfcheck.results import Reading, at_least, equal
@@ -67,7 +67,7 @@ def _no_waits(workspace: Workspace, trials: Trials) -> Reading:
     end."""
     model, recipe = bert(workspace, hidden=128, layers=2), {"batch_size": 16, "steps": 8, "precision": "bf16"}
     order = trials.order(trials.spec(model, recipe=recipe), workspace.resources(), "no-waits")
-    failure = run(ForkedHost(_waiting_is_an_error), order).outcome.failure
+    failure = carry_out_order(ForkedHost(_waiting_is_an_error), order).outcome.failure
     value = "none" if failure is None else f"at {(failure.places or ('an unknown place',))[-1]}"
     return equal("waits within a step", value, "none")
 
@@ -85,7 +85,7 @@ def _waiting_is_an_error() -> Iterator[None]:
 @contextmanager
 def _busy() -> Iterator[list[float]]:
     """Yield a list that holds, after the block, the mean percentage of time in which the GPU ran a kernel."""
-    nvml, handle = first_gpu()
+    nvml, handle = nvml_of_first_gpu()
     mean, over, samples = [0.0], threading.Event(), list[int]()
 
     def sample() -> None:

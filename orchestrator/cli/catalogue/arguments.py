@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 from orchestrator.errors import Problem, did_you_mean
 
 
@@ -32,7 +32,7 @@ def parse_settings(
         if not equals:
             problems.append(Problem("command line", argument, "is no key=value", "write it as key=value"))
         elif keys is None:
-            settings[key], wrong = parse(value, "command line", key)
+            settings[key], wrong = parse_yaml(value, "command line", key)
             problems += wrong
         elif key not in keys:
             problems.append(Problem("command line", key, "unknown key", did_you_mean(key, keys)))

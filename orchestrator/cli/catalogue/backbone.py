@@ -16,7 +16,7 @@ from orchestrator.config.methods import expand
 from orchestrator.config.problems import validate
 from orchestrator.config.schema import MethodItem
 from orchestrator.config.used_entries import NOTHING, apart
-from orchestrator.config.weights_files import look, notes_on
+from orchestrator.config.weights_files import notes_on, weights_with_problems
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.requests import InspectBackbone
@@ -50,7 +50,7 @@ def show_backbone(
         raise ConfigError(problems)
     spec, adapted = backbones[backbone], _variant(catalogue, method, settings)
     cache = cache_of(storage).resolve()
-    folder, problems = look(spec, cache)
+    folder, problems = weights_with_problems(spec, cache)
     if problems:
         raise ConfigError(problems)
     notes = [] if folder is None else list(notes_on(spec, folder))

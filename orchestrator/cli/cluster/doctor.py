@@ -12,7 +12,7 @@ from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.cluster_check import CheckStatus, ClusterCheck, bad, good
 from orchestrator.cluster.doctor import diagnose
-from orchestrator.cluster.documents import Document, load, of_kind
+from orchestrator.cluster.documents import Document, load_documents, of_kind
 from orchestrator.errors import Problem
 from orchestrator.units import quantity
 
@@ -27,7 +27,7 @@ def check_cluster(
     sources: Sequence[str], namespace: str | None, context: str | None, console: Console
 ) -> int:
     """Print a line for each check, with its fix. Return how many are bad."""
-    documents = [document for source in sources for document in load(source)]
+    documents = [document for source in sources for document in load_documents(source)]
     sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
     checks = list(_by_cause(check_manifests(documents)))
     checks = checks or [good(f"{', '.join(sources)}: {quantity(len(documents), 'object')}, valid")]

@@ -44,7 +44,7 @@ def look_in_cluster(sweep: str, storage: str, where: ClusterOptions) -> str:
 def show_in_cluster(error: InClusterError, console: Console) -> None:
     """Show once what a sweep does, as its cluster reports it."""
     from orchestrator.cli.cluster.submit import SubmitView
-    from orchestrator.cluster.watch import look
+    from orchestrator.cluster.watch import look_at
 
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
@@ -54,6 +54,6 @@ def show_in_cluster(error: InClusterError, console: Console) -> None:
     if error.job is None:
         say(f"stopped; {cluster.command('resume', name)} continues from its records")
     else:
-        SubmitView(Sweeps(cluster, say), None).show(look(cluster, error.job))
+        SubmitView(Sweeps(cluster, say), None).show(look_at(cluster, error.job))
     follow, fetch = (cluster.command(verb, name) for verb in ("follow", "fetch"))
     say(f"{follow} shows what comes; {fetch} copies the records here")

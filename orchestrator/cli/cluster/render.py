@@ -16,7 +16,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cluster.capacity import WorkerGroup, groups, node_kinds
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.checks.schema import built_in_kinds_are_known
-from orchestrator.cluster.documents import Document, get, load, mapping, of_kind, overlays
+from orchestrator.cluster.documents import Document, get, load_documents, mapping, of_kind, overlays
 from orchestrator.cluster.render import Rendered, render
 from orchestrator.cluster.start_time import ASSUMED, StartTime
 from orchestrator.config import load_sweep
@@ -45,7 +45,7 @@ def rendered(
     show_budget(session.plan, console)
     full = load_sweep(config, overrides, cwd=Path.cwd()) if smoke else session.sweep
     manifests = render(full, session.plan, template, smoke=smoke)
-    refuse(check_manifests(instead_of_template(template, manifests)))
+    refuse_manifests(check_manifests(instead_of_template(template, manifests)))
     return manifests
 
 
@@ -66,7 +66,7 @@ def instead_of_template(template: Sequence[Document], manifests: Rendered) -> li
     return [*(document for document in template if document.kind != "RayJob"), *manifests.documents(where)]
 
 
-def write(manifests: Rendered, directory: Path) -> Path:
+def write_manifests(manifests: Rendered, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"{manifests.sweep_id}.yaml"
     file.write_text(manifests.text, encoding="utf-8")
@@ -80,14 +80,14 @@ def check_sources(sources: Sequence[str], console: Console) -> None:
         note = "kubernetes-validate is not installed: the fields of Kubernetes' own kinds are not checked"
         console.print(note, style="yellow", highlight=False)
     for source in sources or overlays():
-        documents = load(source)
+        documents = load_documents(source)
         invalid = check_manifests(documents)
         problems += invalid
         verdict = quantity(len(invalid), "problem") if invalid else "valid"
         console.print(f"{source}: {quantity(len(documents), 'object')}, {verdict}", highlight=False)
-    refuse(problems)
+    refuse_manifests(problems)
 
 
-def refuse(problems: Sequence[Problem]) -> None:
+def refuse_manifests(problems: Sequence[Problem]) -> None:
     if problems:
         raise ConfigError(problems)

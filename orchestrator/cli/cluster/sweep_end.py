@@ -11,7 +11,7 @@ from orchestrator.cli.cluster.fetch import bring_home
 from orchestrator.cli.cluster.remote_records import RemoteRecords
 from orchestrator.cli.cluster.verdict import tell_verdict
 from orchestrator.cli.paths import HOME
-from orchestrator.cli.results.report import show_report, write
+from orchestrator.cli.results.report import build_and_write, show_report
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.follow import End
 from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step
@@ -127,7 +127,7 @@ def _brought(name: str, sweeps: Sweeps, console: Console) -> Ledger | None:
 
 def _written(ledger: Ledger, sweeps: Sweeps) -> Written | None:
     try:
-        return write(ledger)
+        return build_and_write(ledger)
     except (LedgerError, OSError) as error:  # mounted read-only, say
         sweeps.say(f"no report can be written here: {str(error) or type(error).__name__}")
         return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from orchestrator.cli.cluster.submit import SubmitView
 from orchestrator.cluster.documents import KubeObject, get
 from orchestrator.cluster.follow import await_news
-from orchestrator.cluster.ray_job import RayJob, Step, next_step
+from orchestrator.cluster.ray_job import RayJob, Step, next_job_step
 from orchestrator.cluster.resources import RAY_JOBS
 from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.cluster.sync_job import sync_job
-from orchestrator.cluster.watch import look, submitter_log
+from orchestrator.cluster.watch import look_at, submitter_log
 from orchestrator.errors import LaunchError
 
 _LAST_LINES = 3  # of the driver, where it fails
@@ -58,8 +58,8 @@ def _await_end(sweeps: Sweeps, job_created: RayJob) -> None:
             raise LaunchError(
                 f"{job_created.name} was deleted before its end\n    -> run the same command again"
             )
-        view.show(look(sweeps.cluster, job))
-        step = Step.WAIT if job.going else next_step(job)
+        view.show(look_at(sweeps.cluster, job))
+        step = Step.WAIT if job.going else next_job_step(job)
         if step is not Step.WAIT:
             break
         await_news(sweeps, job)

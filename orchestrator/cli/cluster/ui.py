@@ -79,7 +79,7 @@ class SweepLocation:
             )
 
 
-def cluster_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> SweepLocation | None:
+def sweep_location(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> SweepLocation | None:
     """Return the cluster that the sweep is in, or that its records here are a copy of; None for this machine.
     Raises ConfigError if no sweep of that name exists."""
     try:

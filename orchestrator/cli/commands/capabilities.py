@@ -16,11 +16,11 @@ def capabilities(
 
     Example: frontier capabilities --method lora
     """
-    from orchestrator.cli.catalogue.capabilities import select_rows, show_rows
+    from orchestrator.cli.catalogue.capabilities import select_rows, show_capabilities
     from orchestrator.cli.terminal import Terminal, print_json
 
     rows = select_rows(architecture, method)
     if as_json:
         print_json([row.model_dump(mode="json") for row in rows])
     else:
-        show_rows(rows, Terminal())
+        show_capabilities(rows, Terminal())

@@ -23,11 +23,11 @@ def clean(
     Example: frontier clean demo
     """
     from orchestrator.cli.paths import ledger_of
-    from orchestrator.cli.results.clean import cleaning_json, delete, look, show_cleaning
+    from orchestrator.cli.results.clean import cleaning_json, delete, find_removable, show_cleaning
     from orchestrator.cli.terminal import Terminal, print_json
 
     ledger = ledger_of(sweep, storage)
-    cleaning = delete(ledger) if yes else look(ledger)
+    cleaning = delete(ledger) if yes else find_removable(ledger)
     if as_json:
         print_json(cleaning_json(ledger, cleaning, yes))
     else:

@@ -23,7 +23,7 @@ def evaluate(
     Example: frontier evaluate winner ncbi-disease data_dir=corpora
     """
     from orchestrator.cli.export.evaluate import evaluate as score_model
-    from orchestrator.cli.export.evaluate import show_scores
+    from orchestrator.cli.export.evaluate import show_evaluation
     from orchestrator.cli.paths import cache_of
     from orchestrator.cli.terminal import Terminal, print_json
 
@@ -31,4 +31,4 @@ def evaluate(
     if as_json:
         print_json(answer)
     else:
-        show_scores(answer, Terminal())
+        show_evaluation(answer, Terminal())

@@ -27,11 +27,11 @@ def fetch(
     """
     from orchestrator.cli.cluster.fetch import bring_home
     from orchestrator.cli.cluster.submit import open_sweeps
-    from orchestrator.cli.results.report import show_report, write
+    from orchestrator.cli.results.report import build_and_write, show_report
     from orchestrator.cli.terminal import Terminal
     from orchestrator.tracking.ledger import Ledger
 
     console = Terminal()
     sweeps = open_sweeps(namespace, context, console)
-    report, paths = write(Ledger(bring_home(sweeps, sweeps.named(sweep), into, console)))
+    report, paths = build_and_write(Ledger(bring_home(sweeps, sweeps.named(sweep), into, console)))
     show_report(report, paths, console)

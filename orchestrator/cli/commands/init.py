@@ -119,7 +119,7 @@ def init(
     """
     from orchestrator.cli.init import write
     from orchestrator.cli.init.models import Weights
-    from orchestrator.cli.init.source import source_of
+    from orchestrator.cli.init.source import data_source
     from orchestrator.cli.init.study import Flags
     from orchestrator.cli.terminal import Terminal
 
@@ -135,4 +135,4 @@ def init(
         storage,
         catalogue or (),
     )
-    write.init(source_of(file, dev, test), flags, separator, wishes, Terminal())  # type: ignore[arg-type]
+    write.init(data_source(file, dev, test), flags, separator, wishes, Terminal())  # type: ignore[arg-type]

@@ -59,11 +59,11 @@ def plan(
     session = open_aloud(config, with_storage(overrides, storage), aside, smoke=smoke)
     session = count_tokens(count_sizes(session, Terminal(stderr=True)), Terminal(stderr=True))
     if measure:
-        from orchestrator.cli.plan.probes import measure as run_probes
+        from orchestrator.cli.plan.probes import measured_session
         from orchestrator.execution.launcher import ClusterChoice
 
         choice = ClusterChoice(address, insecure_cluster)
-        session = run_probes(session, launcher, choice, Terminal(stderr=as_json))
+        session = measured_session(session, launcher, choice, Terminal(stderr=as_json))
     session.plan_aloud(aside)
     if as_json:
         print_json(plan_json(session.plan) if explain is None else explain_json(session.plan, explain))

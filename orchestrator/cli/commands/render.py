@@ -23,13 +23,13 @@ def render(
 
     Example: frontier render demo --overlay gke --out build/k8s
     """
-    from orchestrator.cli.cluster.render import rendered, write
+    from orchestrator.cli.cluster.render import rendered, write_manifests
     from orchestrator.cli.terminal import Terminal
-    from orchestrator.cluster.documents import load
+    from orchestrator.cluster.documents import load_documents
 
     console = Terminal(stderr=True)
-    manifests = rendered(config, overrides or [], load(overlay), smoke, console)
+    manifests = rendered(config, overrides or [], load_documents(overlay), smoke, console)
     if out is None:
         print(manifests.text, end="")
     else:
-        console.print(f"written: {write(manifests, out)}", highlight=False, soft_wrap=True)
+        console.print(f"written: {write_manifests(manifests, out)}", highlight=False, soft_wrap=True)

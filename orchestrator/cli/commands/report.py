@@ -102,7 +102,7 @@ def report(
     from orchestrator.cli.results.foreign import Asked, report_on_runs
     from orchestrator.cli.results.frontier import parse_axes
     from orchestrator.cli.results.published import load_published
-    from orchestrator.cli.results.report import write
+    from orchestrator.cli.results.report import build_and_write
     from orchestrator.cli.results.what_if import reprice
     from orchestrator.cli.steps import Steps, showing
     from orchestrator.cli.terminal import Terminal, print_json
@@ -120,7 +120,7 @@ def report(
         ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
         owned = None if what_if is None else reprice(ledger, what_if)
         with showing(Terminal(stderr=True), Steps(), prefix="") as steps:
-            written, paths = write(ledger, published, owned, objectives, steps=steps)
+            written, paths = build_and_write(ledger, published, owned, objectives, steps=steps)
     drawn = _draw(written, paths["html"].parent / "figures") if figures else []
     if as_json:
         from orchestrator.report import report_json

@@ -34,10 +34,10 @@ def score(
     Example: frontier score demo --preset holistic --task demo-ner
     """
     from orchestrator.cli.cluster_options import ClusterOptions
-    from orchestrator.cli.results.score import score_of, scores_json, show_scores, tell_set
+    from orchestrator.cli.results.score import scores_and_notes, scores_json, show_scores, tell_set
     from orchestrator.cli.terminal import Terminal, print_json
 
-    scores, notes = score_of(source, preset, storage, task, ClusterOptions(namespace, context))
+    scores, notes = scores_and_notes(source, preset, storage, task, ClusterOptions(namespace, context))
     if as_json:
         tell_set(scores, notes, Terminal(stderr=True))
         print_json(scores_json(scores))

@@ -40,11 +40,11 @@ def submit(
     from orchestrator.cli.cluster.submit import follow_to_end, most_pods, open_sweeps, put_into
     from orchestrator.cli.strict.clusters import refuse_risks_of_cluster
     from orchestrator.cli.terminal import Terminal
-    from orchestrator.cluster.documents import load
+    from orchestrator.cluster.documents import load_documents
     from orchestrator.cluster.start_time import start_time
 
     console = Terminal()
-    template = load(overlay)
+    template = load_documents(overlay)
     sweeps = open_sweeps(namespace or namespace_of(template), context, console)
     start = start_time(sweeps.ray_jobs())  # the cluster answers before anything is hashed or priced
     manifests = rendered(config, overrides or [], template, smoke, console, start)

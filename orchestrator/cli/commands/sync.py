@@ -21,18 +21,18 @@ def sync(
     import os
     from functools import partial
 
-    from orchestrator.cli.cluster.ui import cluster_of
+    from orchestrator.cli.cluster.ui import sweep_location
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.export.logged import log_models
     from orchestrator.cli.paths import ledger_of
-    from orchestrator.cli.results.report import summary_note, write
+    from orchestrator.cli.results.report import build_and_write, summary_note
     from orchestrator.cli.terminal import Terminal
     from orchestrator.tracking.mlflow_view import sync as publish_all
     from orchestrator.tracking.tracking_uri import tracking_uri, without_secrets
     from orchestrator.units import quantity
 
     where, console = ClusterOptions(namespace, context), Terminal()
-    copy = cluster_of(sweep, storage, where)
+    copy = sweep_location(sweep, storage, where)
     if copy is not None:
         from orchestrator.cli.cluster.submit import open_sweeps
         from orchestrator.cli.cluster.sync import sync_in_cluster
@@ -44,7 +44,7 @@ def sync(
     ledger = ledger_of(sweep, storage, where)
     uri = tracking_uri(ledger.directory.parent, os.environ)
     with ledger.lock():
-        report = write(ledger)[0]
+        report = build_and_write(ledger)[0]
         models = partial(log_models, ledger, report, console)
         wanted = ledger.sweep().config.get("log_models")
         done = publish_all(ledger, uri, summary_note(report), models if wanted else None)

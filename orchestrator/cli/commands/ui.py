@@ -40,7 +40,7 @@ def ui(
     """
     import os
 
-    from orchestrator.cli.cluster.ui import cluster_of, open_mlflow, open_ray
+    from orchestrator.cli.cluster.ui import open_mlflow, open_ray, sweep_location
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import storage_here
     from orchestrator.cli.results.mlflow_server import serve_mlflow
@@ -59,7 +59,7 @@ def ui(
     uri = tracking_uri(storage_here(storage), os.environ)
     copy = None
     if target is not None and VARIABLE not in os.environ:
-        copy = cluster_of(target, storage, ClusterOptions(namespace, context))
+        copy = sweep_location(target, storage, ClusterOptions(namespace, context))
     if copy is None:
         serve_mlflow(uri, target, port or 5000, console)
     else:

@@ -49,7 +49,7 @@ def evaluate(
     }
 
 
-def show_scores(answer: dict[str, Any], console: Console) -> None:
+def show_evaluation(answer: dict[str, Any], console: Console) -> None:
     recorded = answer.get("recorded", {})
     numbers = ["score", *(["in the sweep"] if recorded else [])]
     table = plain_table("metric", title=f"{answer['task']}: test part", numbers=numbers)

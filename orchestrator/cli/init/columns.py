@@ -78,7 +78,7 @@ class Question:
     is_share: bool = False
 
 
-def words_of(name: str) -> set[str]:
+def words_in_name(name: str) -> set[str]:
     """Return the words in a column's name: patient_id and patientID have two."""
     return set(
         re.sub(r"([a-z])([A-Z])", r"\1 \2", name).casefold().replace("_", " ").replace("-", " ").split()
@@ -113,17 +113,17 @@ def _free(look: DataLook, taken: Sequence[str | None]) -> list[ColumnLook]:
 def number_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     """Return the column with the number that a regression predicts, where no other column can be meant."""
     names = _PATIENT | _DOCUMENT | _SITE
-    numeric = [c for c in _free(look, taken) if c.numeric and not words_of(c.name) & names]
+    numeric = [c for c in _free(look, taken) if c.numeric and not words_in_name(c.name) & names]
     return _only(numeric, "--label", "Which column has the number?", _names(_free(look, taken)))
 
 
 def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     """Return the column with classes or numbers, where no other column can be meant."""
     free = _free(look, taken)
-    named = [column for column in free if words_of(column.name) & _LABEL]
+    named = [column for column in free if words_in_name(column.name) & _LABEL]
     if len(named) == 1 and (has_classes(named[0]) or named[0].numeric):
         return Answer(named[0].name, f"from its name; {_values(named[0])}")
-    open_columns = named or [c for c in free if not words_of(c.name) & (_PATIENT | _DOCUMENT | _SITE)]
+    open_columns = named or [c for c in free if not words_in_name(c.name) & (_PATIENT | _DOCUMENT | _SITE)]
     classes = [column for column in open_columns if has_classes(column)]
     if len(classes) == 1 and len(open_columns) == 1:
         return Answer(classes[0].name, f"the only column with classes: {_values(classes[0])}")
@@ -142,8 +142,8 @@ def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Questi
 def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     """Return the column that says which rows belong together, where its name says so."""
     free = [column for column in _free(look, taken) if not column.lists]
-    patients = [column for column in free if words_of(column.name) & _PATIENT]
-    documents = [column for column in free if words_of(column.name) & _DOCUMENT]
+    patients = [column for column in free if words_in_name(column.name) & _PATIENT]
+    documents = [column for column in free if words_in_name(column.name) & _DOCUMENT]
     named = patients or documents
     ask = "Which column names the patient, or else the document?"
     if len(named) == 1:
@@ -158,7 +158,9 @@ def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
 
 def site_column(look: DataLook, taken: Sequence[str | None]) -> Answer | None:
     """Return a hint if the name of a column says site: tests across sites are the user's choice."""
-    sites = [c for c in look.columns if c.name not in taken and words_of(c.name) & _SITE and c.distinct > 1]
+    sites = [
+        c for c in look.columns if c.name not in taken and words_in_name(c.name) & _SITE and c.distinct > 1
+    ]
     if len(sites) != 1:
         return None
     name = sites[0].name
@@ -204,7 +206,9 @@ def token_columns(look: DataLook) -> tuple[Answer | Question, Answer | Question]
     """Return the columns of a table with the words and the tags of sentences."""
     lists = [column for column in look.columns if column.lists]
     words = [
-        column for column in lists if not column.tags and words_of(column.name) & {"token", "tokens", "words"}
+        column
+        for column in lists
+        if not column.tags and words_in_name(column.name) & {"token", "tokens", "words"}
     ]
     tags = [column for column in lists if column.tags]
     return (

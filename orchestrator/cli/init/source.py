@@ -78,7 +78,7 @@ class DataSource:
         return snapshot
 
 
-def source_of(file: Path, dev: Path | None, test: Path | None) -> DataSource:
+def data_source(file: Path, dev: Path | None, test: Path | None) -> DataSource:
     """Return what the words of the command line mean. What is neither a file nor in a folder of this machine,
     and has the form OWNER/NAME, is a data set of the hub. Raises ConfigError where a file is missing."""
     files = {split: path for split, path in zip(Split, (file, dev, test), strict=True) if path is not None}

@@ -27,7 +27,7 @@ from orchestrator.config.data_digests import digest_data
 from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.problems import validate
 from orchestrator.config.task_files import DescribedTask
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.requests import InspectTask
 from orchestrator.contracts.separators import Separator
@@ -182,7 +182,7 @@ def _why_good_enough(wishes: Wishes, unit: str | None) -> str:
 
 def _checked(text: str, name: str, file: Path) -> TaskSpec:
     """Return the task as the catalogue will read it from its file. Raises ConfigError."""
-    raw, problems = parse(text, str(file), "")
+    raw, problems = parse_yaml(text, str(file), "")
     if problems:
         raise ConfigError(problems)
     assert isinstance(raw, dict)

@@ -24,7 +24,7 @@ from orchestrator.planning.standalone import family_of
 from orchestrator.units import duration, quantity, rounded
 
 
-def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
+def measured_session(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Gives the session to plan with. Raises ConfigError where something is missing, as a run would."""
     if launcher == "simulated":
         fix = "use --launcher ray or local"

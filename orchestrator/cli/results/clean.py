@@ -30,7 +30,7 @@ class Cleaning:
         return sum(folder.size for folder in self.folders)
 
 
-def look(ledger: Ledger) -> Cleaning:
+def find_removable(ledger: Ledger) -> Cleaning:
     """Return what can go. Changes nothing."""
     cleaning = _look(ledger)
     driver = ledger.driver()

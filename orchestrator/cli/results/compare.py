@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
 
-from orchestrator.cli.results.report import build
+from orchestrator.cli.results.report import report_of_ledger
 from orchestrator.cli.steps import Steps
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import TrialSpec
@@ -30,7 +30,7 @@ class Side:
 
     @cached_property
     def report(self) -> Report:
-        return build(self.ledger, steps=self.steps)
+        return report_of_ledger(self.ledger, steps=self.steps)
 
     @property
     def name(self) -> str:

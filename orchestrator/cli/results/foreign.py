@@ -15,7 +15,7 @@ from orchestrator.report.foreign.mapping import RunMapping
 from orchestrator.report.foreign.peft_results import read_peft_results
 from orchestrator.report.foreign.records import records_of
 from orchestrator.report.foreign.runs import Run, RunRow, runs_of
-from orchestrator.report.foreign.tables import read_table
+from orchestrator.report.foreign.tables import runs_of_table
 from orchestrator.report.from_mlflow import report_from_mlflow
 from orchestrator.tracking.mlflow_reader import Experiment, read_experiment
 from orchestrator.tracking.mlflow_record import is_ours
@@ -114,4 +114,4 @@ def _read(source: Path, mapping: Path | None) -> list[Run]:
         problem = "is no CSV file" if source.exists() else "there is no such file"
         fix = "name a CSV file, or a folder of PEFT's method_comparison results"
         raise ConfigError([Problem(str(source), "", problem, fix)])
-    return read_table(source, None if mapping is None else read_record(RunMapping, mapping), str(mapping))
+    return runs_of_table(source, None if mapping is None else read_record(RunMapping, mapping), str(mapping))

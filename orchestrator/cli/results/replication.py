@@ -39,7 +39,7 @@ def _table(title: str, rows: Sequence[Replicated]) -> Table:
         table.add_row(
             row.cell,
             f"{row.published.value:.3f}",
-            text.score(row.ours),
+            text.mean_text(row.ours),
             str(row.ours.n),
             units.signed(row.difference),
             units.signed_ends(row.interval),

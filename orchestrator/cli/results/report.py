@@ -41,7 +41,7 @@ _NARROW = 13  # letters of a heading
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
-def build(
+def report_of_ledger(
     ledger: Ledger,
     against: Published | None = None,
     axes: Sequence[tuple[Objective, ...]] = (),
@@ -69,7 +69,7 @@ def _counted(
         yield record
 
 
-def write(
+def build_and_write(
     ledger: Ledger,
     against: Published | None = None,
     what_if: WhatIf | None = None,
@@ -84,7 +84,7 @@ def write(
     `axes` are further ones that frontiers are wanted on, quality first in each; `steps` hears how far it is.
     """
     steps = steps or Steps()
-    built = build(ledger, against, axes, steps)
+    built = report_of_ledger(ledger, against, axes, steps)
     steps.begin("drawing the report")
     report = with_curves(built, ledger)
     report = report.model_copy(update={"what_if": what_if and marked_offers(what_if, report.tasks)})

@@ -17,7 +17,7 @@ from orchestrator.report.scores.points import points_to_score
 from orchestrator.report.scores.table import read_score_points
 
 
-def score_of(
+def scores_and_notes(
     source: str, name: str, storage: str, task: str | None, where: ClusterOptions = NO_OPTIONS
 ) -> tuple[Scores, tuple[str, ...]]:
     """Scores and what to say about the points. `source` is a CSV file, or a sweep by name or directory, of

@@ -11,7 +11,7 @@ from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.catalogue import is_price_file, read_catalogue, read_prices
 from orchestrator.config.problems import validate
 from orchestrator.config.used_entries import NOTHING, apart
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
 from orchestrator.errors import ConfigError, Problem, did_you_mean
@@ -59,7 +59,7 @@ def _parsed(words: str) -> tuple[dict[str, object], list[Problem]]:
             problem = f"unknown key, got {key!r}" if equals else f"not key=value, got {word!r}"
             problems.append(Problem(_WHERE, key if equals else "", problem, did_you_mean(key, KEYS)))
             continue
-        terms[key], wrong = parse(text, _WHERE, key)
+        terms[key], wrong = parse_yaml(text, _WHERE, key)
         problems += wrong
     return terms, problems
 

@@ -16,7 +16,7 @@ from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
 from orchestrator.cli.plan.probes import calibrate
 from orchestrator.cli.plan.view import show_plan
-from orchestrator.cli.results.report import show_report, summary_note, write
+from orchestrator.cli.results.report import build_and_write, show_report, summary_note
 from orchestrator.cli.run.frontier_weights import keeper_of
 from orchestrator.cli.run.kept_text import kept_line
 from orchestrator.cli.run.launchers import launcher_for
@@ -27,7 +27,7 @@ from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
 from orchestrator.cli.token_counts import count_tokens
-from orchestrator.contracts.verdict import Verdict, reasons
+from orchestrator.contracts.verdict import Verdict, commonest_reasons
 from orchestrator.errors import InterruptedSweepError, LedgerError, StorageError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import ClusterChoice
@@ -80,7 +80,7 @@ def run(
     if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
     with showing(console, Steps(), prefix="") as steps:
-        report, paths = write(session.ledger, only_changed=True, steps=steps)
+        report, paths = build_and_write(session.ledger, only_changed=True, steps=steps)
     if session.ledger.mirror is not None:
         session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))
@@ -118,7 +118,7 @@ def _verdict(trials: int, summary: RunSummary, report: Report, view: MlflowView)
         failed=summary.failed,
         not_run=summary.not_run,
         held=summary.held,
-        reasons=reasons((failed.kind, failed.message) for failed in report.failed),
+        reasons=commonest_reasons((failed.kind, failed.message) for failed in report.failed),
         unpublished=view.warning,
         unlogged=view.unlogged,
     )

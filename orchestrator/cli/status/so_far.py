@@ -14,7 +14,7 @@ from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.report.results.cells import CellResults, ExamplesOf, key_of
-from orchestrator.report.results.points import labels_of
+from orchestrator.report.results.points import comparison_labels
 from orchestrator.report.results.result import Key
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 
@@ -74,7 +74,7 @@ class SoFar:
         tables = []
         for task, by_key in sorted(self._cells.items()):
             title = sweep.tasks[task].title if task in sweep.tasks else task
-            for key, label in labels_of(by_key).items():
+            for key, label in comparison_labels(by_key).items():
                 tables.append(_table(f"{title}, frontier so far ({label})", key[0], by_key[key]))
         return tables
 

@@ -11,7 +11,7 @@ from orchestrator.cli.cluster.doctor import namespace_of
 from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.strict.gate import refuse_problems, sensitive_tasks
 from orchestrator.cli.strict.telling import tell
-from orchestrator.cluster.documents import Document, load
+from orchestrator.cluster.documents import Document, load_documents
 from orchestrator.cluster.strict import check_live
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.config import load_sweep
@@ -21,7 +21,7 @@ def check_live_cluster(
     sources: Sequence[str], namespace: str | None, context: str | None, console: Console
 ) -> int:
     """Check overlays and the cluster that the kubeconfig names. Return the number of problems."""
-    documents = [document for source in sources for document in load(source)]
+    documents = [document for source in sources for document in load_documents(source)]
     sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
     return tell(check_live(sweeps.cluster, documents, sweeps.say), console)
 

@@ -34,7 +34,7 @@ def storage(here: Surroundings) -> Checked:
     return Checked(Risk.STORAGE, f"{location} is writable, and one of two writers wins")
 
 
-def readable(here: Surroundings) -> Checked:
+def others_can_read(here: Surroundings) -> Checked:
     """The folders above count: what others cannot enter, they cannot read. Files of a corpus stay unnamed."""
     kept = [here.storage / layout.CACHE, here.storage / layout.MLFLOW_STORE]
     kept += sorted(here.storage.glob(f"*/{layout.SWEEP}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.cli.entry import TELLS_NOBODY
-from orchestrator.cli.strict.files import readable, storage
+from orchestrator.cli.strict.files import others_can_read, storage
 from orchestrator.cli.strict.services import mlflow, passwords, ray
 from orchestrator.cli.strict.surroundings import Surroundings
 from orchestrator.cli.strict.versions import versions
@@ -25,7 +25,7 @@ def check_machine(here: Surroundings) -> Iterator[Checked]:
     yield ray(here)
     yield passwords(here)
     yield _of_all_machines(here, _root(here))
-    yield _of_all_machines(here, readable(here))
+    yield _of_all_machines(here, others_can_read(here))
     yield _of_all_machines(here, _telemetry(here))
     yield _of_all_machines(here, _secrets(here))
 

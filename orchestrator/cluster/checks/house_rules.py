@@ -8,7 +8,7 @@ from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.checks.admission import GPU_QUOTA
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping, of_kind
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.errors import Problem
 
 _LEAST_SUBMITTERS = 6
@@ -78,7 +78,7 @@ def _quota(job: Document, documents: Sequence[Document]) -> Iterator[Problem]:
     """Pods beyond the quota are refused, and asked for again and again."""
     most = sum(group.pods * group.gpus for group in groups(mapping(job.spec.get("rayClusterSpec"))))
     for quota in of_kind(documents, "ResourceQuota"):
-        hard = quantity(get(quota.spec, "hard", GPU_QUOTA))
+        hard = parse_quantity(get(quota.spec, "hard", GPU_QUOTA))
         if hard is not None and most > hard:
             problem = f"{hard} GPUs, and the groups of {job.kind}/{job.name} may hold {most}"
             yield quota.problem_at(f"spec.hard.{GPU_QUOTA}", problem, "raise it, or lower maxReplicas")

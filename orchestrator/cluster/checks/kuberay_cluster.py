@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.cluster.checks.numbers import number as _number
+from orchestrator.cluster.checks.numbers import number_or_zero
 from orchestrator.cluster.checks.pods import cluster_of
 from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.errors import Problem
@@ -60,7 +60,10 @@ def _replicas(document: Document, cluster: KubeObject, key: str) -> Iterator[Pro
     names: set[object] = set()
     for number, group in enumerate(items(cluster.get("workerGroupSpecs"))):
         path, name = f"{key}.workerGroupSpecs.{number}", group.get("groupName")
-        least, most = _number(group.get("minReplicas") or 0), _number(group.get("maxReplicas", 0))
+        least, most = (
+            number_or_zero(group.get("minReplicas") or 0),
+            number_or_zero(group.get("maxReplicas", 0)),
+        )
         if name in names:
             yield document.problem_at(f"{path}.groupName", f"{name!r} is used twice", "rename one")
         names.add(name)
@@ -70,7 +73,7 @@ def _replicas(document: Document, cluster: KubeObject, key: str) -> Iterator[Pro
             problem = f"minReplicas {least:g} is more than maxReplicas {most:g}"
             yield document.problem_at(f"{path}.minReplicas", problem, "lower it, or raise maxReplicas")
         replicas = group.get("replicas")
-        if replicas is not None and not least <= _number(replicas) <= max(least, most):
+        if replicas is not None and not least <= number_or_zero(replicas) <= max(least, most):
             problem = f"replicas {replicas} is not between {least:g} and {most:g}"
             yield document.problem_at(
                 f"{path}.replicas", problem, "move it between minReplicas and maxReplicas"

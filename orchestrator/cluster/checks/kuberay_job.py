@@ -12,10 +12,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks import kuberay_cluster
-from orchestrator.cluster.checks.numbers import number as _number
+from orchestrator.cluster.checks.numbers import number_or_zero
 from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME
-from orchestrator.config.yaml_sources import parse
+from orchestrator.config.yaml_sources import parse_yaml
 from orchestrator.errors import Problem, did_you_mean
 
 _MODES = ("K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode")
@@ -70,18 +70,18 @@ def _ends(document: Document) -> Iterator[Problem]:
     if spec.get("suspend") and not shutdown:
         fix = "set shutdownAfterJobFinishes: true"
         yield document.problem_at("spec.suspend", "a job that keeps its cluster cannot be suspended", fix)
-    if _number(ttl) < 0:
+    if number_or_zero(ttl) < 0:
         yield document.problem_at("spec.ttlSecondsAfterFinished", f"{ttl} is negative", "write 0 or more")
-    if _number(ttl) > 0 and not shutdown:
+    if number_or_zero(ttl) > 0 and not shutdown:
         fix = "set shutdownAfterJobFinishes: true"
         yield document.problem_at("spec.ttlSecondsAfterFinished", "ends a cluster that is to be kept", fix)
     for field, least in (("activeDeadlineSeconds", 1), ("preRunningDeadlineSeconds", 1), ("backoffLimit", 0)):
         value = spec.get(field)
-        if value is not None and _number(value) < least:
+        if value is not None and number_or_zero(value) < least:
             yield document.problem_at(f"spec.{field}", f"{value} is too low", f"write {least} or more")
     text = spec.get("runtimeEnvYAML")
     if isinstance(text, str):
-        value, wrong = parse(text, document.where)
+        value, wrong = parse_yaml(text, document.where)
         if wrong or not isinstance(value or {}, dict):
             yield document.problem_at("spec.runtimeEnvYAML", "is no YAML mapping", "correct it")
 
@@ -136,7 +136,7 @@ def _rules(document: Document, key: str, rules: list[KubeObject]) -> Iterator[Pr
     seen: dict[object, dict[object, int]] = {}
     for number, rule in enumerate(rules):
         condition, policy, path = mapping(rule.get("condition")), rule.get("policy"), f"{key}.{number}"
-        seconds = _number(condition.get("ttlSeconds") or 0)
+        seconds = number_or_zero(condition.get("ttlSeconds") or 0)
         if seconds < 0:
             yield document.problem_at(f"{path}.condition.ttlSeconds", "is negative", "write 0 or more")
         yield from _policy(document, f"{path}.policy", policy)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.documents import Document, KubeObject, get, items, mapping, of_kind
 from orchestrator.cluster.naming import QUEUE, QUEUE_LABEL
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.errors import Problem, did_you_mean
 
 _MOST_GROUPS = 7
@@ -60,8 +60,8 @@ def _quota(
 ) -> Iterator[Problem]:
     """A sweep that asks for more GPUs than the queue has waits for ever."""
     asked = sum(
-        int(quantity(get(container, "resources", "limits", "nvidia.com/gpu") or 0) or 0)
-        * int(quantity(group.get("replicas") or 0) or 0)
+        int(parse_quantity(get(container, "resources", "limits", "nvidia.com/gpu") or 0) or 0)
+        * int(parse_quantity(group.get("replicas") or 0) or 0)
         for group in groups
         for container in items(get(group, "template", "spec", "containers"))[:1]
     )
@@ -72,7 +72,7 @@ def _quota(
         if cluster_queue.name != target:
             continue
         most = sum(
-            int(quantity(resource.get("nominalQuota") or 0) or 0)
+            int(parse_quantity(resource.get("nominalQuota") or 0) or 0)
             for group in items(cluster_queue.spec.get("resourceGroups"))
             for flavour in items(group.get("flavors"))
             for resource in items(flavour.get("resources"))

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def number(value: object) -> float:
+def number_or_zero(value: object) -> float:
     """Return 0 for what is no number: the schema reports that."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from orchestrator.cluster.checks.pods import Container, Pod
 from orchestrator.cluster.documents import get, items, mapping
-from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.quantities import parse_quantity
 from orchestrator.errors import Problem, did_you_mean
 
 _PLAIN = ("cpu", "memory", "ephemeral-storage")
@@ -39,7 +39,7 @@ def _names(pod: Pod, container: Container, part: str) -> Iterator[Problem]:
         fits = "/" in str(name) and (vendor not in _VENDORS or str(name).startswith("nvidia.com/mig-"))
         if name not in names and not fits and not str(name).startswith("hugepages-"):
             yield pod.problem_at(key, f"there is no resource {name!r}", did_you_mean(str(name), names))
-        number = quantity(amount)
+        number = parse_quantity(amount)
         if number is None or number < 0:
             yield pod.problem_at(key, f"{amount!r} is no amount", "write 2, 500m or 24Gi, say")
         elif "/" in str(name) and number != int(number):
@@ -52,7 +52,7 @@ def _ray_container(pod: Pod) -> Iterator[Problem]:
         requests = mapping(get(body, "resources", "requests"))
         limits = mapping(get(body, "resources", "limits"))
         for name in dict.fromkeys(["cpu", "memory", *requests, *limits]):
-            asked, most = quantity(requests.get(name, "")), quantity(limits.get(name, ""))
+            asked, most = parse_quantity(requests.get(name, "")), parse_quantity(limits.get(name, ""))
             if asked is None and most is None:
                 problem = f"no {name} is asked for: Ray cannot know what the node has"
                 yield pod.problem_at(
@@ -61,14 +61,14 @@ def _ray_container(pod: Pod) -> Iterator[Problem]:
             elif asked != most:
                 problem = f"{name}: the request is {requests.get(name)}, the limit {limits.get(name)}"
                 yield pod.problem_at(f"containers.0.resources.{name}", problem, "make them equal")
-        yield from _shared_memory(pod, quantity(limits.get("memory", "")))
+        yield from _shared_memory(pod, parse_quantity(limits.get("memory", "")))
 
 
 def _shared_memory(pod: Pod, memory: Decimal | None) -> Iterator[Problem]:
     for number, volume in enumerate(items(pod.spec.get("volumes"))):
         if get(volume, "emptyDir", "medium") != "Memory" or memory is None:
             continue
-        size = quantity(get(volume, "emptyDir", "sizeLimit") or "")
+        size = parse_quantity(get(volume, "emptyDir", "sizeLimit") or "")
         if size is None or size >= memory:
             key = f"volumes.{number}.emptyDir.sizeLimit"
             problem = "memory that is mounted counts as the pod's own, and this may be all of it"

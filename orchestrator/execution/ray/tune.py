@@ -90,7 +90,9 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         if self._slot.faulty:
             raise FaultyGpuError
         trial, before = self._job.trial, self._job.before
-        ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the running trial, in ps and the dashboard
+        ray._raylet.setproctitle(
+            f"ray::{process_name(trial.name)}"
+        )  # the running trial, in ps and the dashboard
         report: dict[str, str] = {}
         try:
             outcomes = self._slot.outcomes_since(trial.name, before)
@@ -124,7 +126,7 @@ class FaultyGpuError(Exception):
     """Tune starts the trial again, in another actor."""
 
 
-def readable(trial: str) -> str:
+def process_name(trial: str) -> str:
     """`tiny/clinical/lora-r8/ncbi-disease/seed-12` -> `tiny.clinical.lora-r8.ncbi-disease.s12`; a candidate
     ends in `tune-003`."""
     return trial.replace("/seed-", "/s").replace("/", ".")
@@ -135,7 +137,7 @@ class _Names:
     over all names grew with the square of the trials, to gigabytes for 10,000."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self._names = [readable(job.trial.name) for job in jobs]
+        self._names = [process_name(job.trial.name) for job in jobs]
 
     def __call__(self, trial: Trial) -> str:
         name: str = self._names[trial.config[JOB]]

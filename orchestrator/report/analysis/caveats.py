@@ -14,7 +14,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import FailureRule, Sensitivity, Source, Unit
 from orchestrator.report.results.collect import Collected
 from orchestrator.report.results.guessing import Guess, answer_to_all
-from orchestrator.report.results.point import Point, folds_of
+from orchestrator.report.results.point import Point, fold_count
 from orchestrator.report.results.pooled_metrics import MEANS
 from orchestrator.report.task_report import TaskReport
 
@@ -116,13 +116,15 @@ def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
     ]
 
 
-def notes(task: TaskSpec, collected: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:
+def task_notes(
+    task: TaskSpec, collected: Collected, comparisons: int, points: Sequence[Point]
+) -> tuple[str, ...]:
     lines = []
     if task.note:
         lines.append(task.note)
     for split in _CAPPED:
         lines += _capped(split, [c for c in collected.capped.get(task.name, ()) if c[0] == split])
-    if (folds := folds_of(points)) is not None:
+    if (folds := fold_count(points)) is not None:
         lines.append(_FOLDS.format(folds=folds))
         lines += [_MEANS_OF_FOLDS] if task.metric in MEANS else []
     if comparisons > 1:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from orchestrator.report.results.failed_seeds import failure_note, total
+from orchestrator.report.results.failed_seeds import failure_note, note_on_several
 from orchestrator.report.results.point import Point
 
 Marks = Mapping[str, str]  # by the name that a sentence uses; names without failed seeds are not in it
@@ -26,7 +26,9 @@ def _marks(points: Iterable[tuple[str, Point]]) -> dict[str, str]:
     by_name: defaultdict[str, list[Point]] = defaultdict(list)
     for name, point in points:
         by_name[name].append(point)
-    marks = {name: total([(p.failed, p.trainings) for p in group]) for name, group in by_name.items()}
+    marks = {
+        name: note_on_several([(p.failed, p.trainings) for p in group]) for name, group in by_name.items()
+    }
     return {name: text for name, text in marks.items() if text}
 
 
@@ -47,7 +49,7 @@ def marked(sentence: str, marks: Marks) -> str:
     return re.sub(rf"(?<![\w/.-])(?:{names})(?![\w/-]|\.\w)", with_note, sentence)
 
 
-def named(point: Point) -> str:
+def named_cell(point: Point) -> str:
     """Return the name of a cell for a table, with its note on failed seeds."""
     note = failure_note(point.failed, point.trainings)
     return f"{point.name} ({note})" if note else point.name

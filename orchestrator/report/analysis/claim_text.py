@@ -124,7 +124,7 @@ def _why_not(estimate: MeanEstimate) -> str:
     return f"the {estimate.seeds} seeds agree to the last digit, so there is no scatter to judge it by."
 
 
-def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
+def combinations_covered(name: str, counts: Collection[int]) -> tuple[str, ...]:
     """Say which combinations the means of a family cover."""
     low, high = min(counts), max(counts)
     number = str(low) if low == high else f"{low} to {high}"

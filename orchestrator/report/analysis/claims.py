@@ -120,7 +120,7 @@ def _factor(
             left_out += [(left, right, rest) for rest in shared if kept and rest not in kept]
     if not compared:
         return None
-    notes = (*claim_text.over(name, over), *claim_text.left_out(left_out))
+    notes = (*claim_text.combinations_covered(name, over), *claim_text.left_out(left_out))
     if len(levels) > MOST_LEVELS:
         notes = (*notes, claim_text.too_many(name, len(levels), compared[0][0]))
     return family(name, compared, scale, points[0].comparison, notes=notes)

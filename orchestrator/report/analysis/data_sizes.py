@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.report.results.point import Point, folds_of
+from orchestrator.report.results.point import Point, fold_count
 from orchestrator.units import count_range
 
 _MOST_CLASSES = 8
@@ -27,7 +27,7 @@ def data_line(
     text = ", ".join(
         [begin, *(f"{count_range((min(counts), max(counts)))} in {split}" for split, counts in others)]
     )
-    folds = folds_of(points)
+    folds = fold_count(points)
     text += _of_units(points) if folds is None else _of_folds(folds, points)
     rows = sorted((count for count in classes.values() if count), reverse=True)
     if not rows or task.kind is TaskKind.NER or len(set(sizes.get(Split.TRAIN, ()))) > 1:

@@ -31,7 +31,7 @@ from orchestrator.report.analysis.budgets import by_budget
 from orchestrator.report.analysis.claims import LEVEL
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.points import cost_and_quality
-from orchestrator.report.statistics.held_out import held_out
+from orchestrator.report.statistics.held_out import held_out_score
 from orchestrator.report.statistics.moderation import Prior
 from orchestrator.report.statistics.paired import MeanEstimate, difference, of_cell
 from orchestrator.report.statistics.pareto import best, cheapest_enough
@@ -108,8 +108,8 @@ def good_enough(
         },
         budgets=_budgets(scored, judge, target),
         cells=len(scored),
-        held_out=held_out(cells, lambda scores: _chosen(scored, scores, target)),
-        best_held_out=held_out(cells, lambda scores: int(np.argmax(scores))),
+        held_out=held_out_score(cells, lambda scores: _chosen(scored, scores, target)),
+        best_held_out=held_out_score(cells, lambda scores: int(np.argmax(scores))),
     )
 
 

@@ -18,7 +18,7 @@ from orchestrator.report.results.cells import CellResults, ExamplesOf, key_of
 from orchestrator.report.results.result import Key
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.price_terms import Amount, Terms
-from orchestrator.tracking.prices import DeviceUse, estimated, measured, missing
+from orchestrator.tracking.prices import DeviceUse, estimated, measured, missing_amount
 
 
 @dataclass
@@ -125,4 +125,8 @@ def _memory(outcome: Outcome) -> Amount:
     if while_serving:
         return measured(while_serving)
     peak = outcome.peak_device_memory_bytes or outcome.peak_host_memory_bytes
-    return missing("it was not recorded") if peak is None else estimated(peak, "the peak of the whole trial")
+    return (
+        missing_amount("it was not recorded")
+        if peak is None
+        else estimated(peak, "the peak of the whole trial")
+    )

@@ -13,10 +13,10 @@ from orchestrator.report.analysis.break_even import BreakEven, OwningCost, break
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.analysis.holdings import Holding, holdings_of
 from orchestrator.report.results.cells import ExamplesOf
-from orchestrator.report.results.points import labels_of
+from orchestrator.report.results.points import comparison_labels
 from orchestrator.report.task_report import TaskReport
 from orchestrator.tracking.price_terms import Amount, Terms
-from orchestrator.tracking.prices import Pricing, estimated, measured, missing, plus, times
+from orchestrator.tracking.prices import Pricing, estimated, measured, missing_amount, plus, times
 
 _GIB = 2**30
 _ONE_PROCESS = "it was not timed: that takes a finished trial of one process that shares no GPU"
@@ -93,7 +93,7 @@ def what_if(
 
 
 def _task(task: TaskSpec, holdings: Sequence[Holding], pricing: Pricing) -> TaskOwnership:
-    labels = labels_of({holding.key for holding in holdings})
+    labels = comparison_labels({holding.key for holding in holdings})
     rows, costs = list[Ownership](), list[OwningCost]()
     for holding in holdings:
         costs.append(_cost(holding, labels[holding.key], pricing))
@@ -121,7 +121,7 @@ def _cost(holding: Holding, label: str, pricing: Pricing) -> OwningCost:
         of_each_seed = [pricing.money(use, terms.utilisation) for use in holding.served]
         serving = times(plus(*of_each_seed), terms.years / len(of_each_seed))
     else:
-        serving = missing(_ONE_PROCESS)
+        serving = missing_amount(_ONE_PROCESS)
     memory = max(holding.memory, key=lambda amount: amount.value or 0.0)
     limit = terms.memory_limit_gib
     fits = None if limit is None or memory.value is None else memory.value <= limit * _GIB
@@ -144,7 +144,7 @@ def _errors(score: float | None, terms: Terms) -> Amount | None:
     if terms.cost_per_error is None:
         return None
     if score is None or not 0 <= score <= 1:
-        return missing("its quality is no share of right answers")
+        return missing_amount("its quality is no share of right answers")
     why = "the task's metric taken for the share of right answers"
     return estimated((1 - score) * terms.cost_per_error * terms.years, why)
 
@@ -153,7 +153,11 @@ def _row(holding: Holding, cost: OwningCost, pricing: Pricing) -> Ownership:
     terms = pricing.terms
     per_request = [pricing.carried(use) for use in holding.served]
     count = len(per_request)
-    seconds = times(plus(*per_request), 1 / count / holding.devices) if per_request else missing(_ONE_PROCESS)
+    seconds = (
+        times(plus(*per_request), 1 / count / holding.devices)
+        if per_request
+        else missing_amount(_ONE_PROCESS)
+    )
     kwh = plus(measured(0.0), *(pricing.kwh(use) for use in (*holding.tuned, *holding.trained)))
     if holding.served and terms.requests_per_year:
         each = terms.requests_per_year * terms.years / count

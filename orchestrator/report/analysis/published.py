@@ -12,7 +12,7 @@ from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem, did_you_mean
-from orchestrator.report.scores.table import number, read_rows
+from orchestrator.report.scores.table import parse_number, read_score_rows
 
 # Figures that a table may hold beside metrics. They depend on the authors' machine and are never compared.
 COSTS = ("wall_seconds", "seconds_to_best", "run_seconds", "total_flops")
@@ -98,7 +98,7 @@ class Published(Record):
 def read_published(path: Path, sheet: PublicationSheet | None = None) -> Published:
     """Read a table with the columns model, domain, method, task, metric and value, and any of source_table,
     statistic, sd, n, split and note. Raises ConfigError with every mistake."""
-    rows, problems = read_rows(path, _REQUIRED)
+    rows, problems = read_score_rows(path, _REQUIRED)
     numbers = []
     for line, row in rows:
         unknown = [name for name in row if name not in _COLUMNS]
@@ -124,7 +124,7 @@ def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Problem]:
         if not row[key]:
             yield Problem(str(path), f"line {line}, {key}", "is empty", "fill it in, or drop the row")
     for key in ("value", "sd", "n"):
-        if row.get(key) and number(row[key]) is None:
+        if row.get(key) and parse_number(row[key]) is None:
             problem = f"is not a number, got {row[key]!r}"
             yield Problem(str(path), f"line {line}, {key}", problem, "write it as digits, say 0.812")
     closed = {"metric": (*METRICS, *COSTS), "statistic": STATISTICS, "split": tuple(Split)}
@@ -139,7 +139,7 @@ def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Problem]:
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             key = str(fault["loc"][0])
-            if number(row[key]) is not None:
+            if parse_number(row[key]) is not None:
                 fix = "sd is 0 or more, n a whole number from 1"
                 yield Problem(str(path), f"line {line}, {key}", f"cannot be {row[key]}", fix)
 

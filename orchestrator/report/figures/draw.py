@@ -205,7 +205,7 @@ def _keys(markers: Mapping[str, str], colours: Mapping[str, str]) -> list[Line2D
 
 
 def _named(point: Point) -> str:
-    return f"{point.name}: {text.score(point.quality)}"
+    return f"{point.name}: {text.mean_text(point.quality)}"
 
 
 def _below(figure: Figure, lines: Sequence[str], keys: Sequence[Line2D], columns: int = _COLUMNS) -> None:

@@ -13,7 +13,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.foreign.mapping import RunField, RunMapping
-from orchestrator.report.scores.table import number
+from orchestrator.report.scores.table import parse_number
 from orchestrator.report.statistics.summary import bounds
 
 UNSTATED = "any"  # the domain of runs that name none
@@ -155,7 +155,7 @@ def _fault(field: RunField, text: str, row: RunRow, mapping: RunMapping) -> tupl
         return None if text in names else (f"unknown metric, got {text!r}", did_you_mean(text, names))
     if field.is_name:
         return None
-    value = number(text)
+    value = parse_number(text)
     if value is None:
         return f"expected a number, got {text!r}", "write it as digits, say 1234.5 or 1.2e9"
     if field in _WHOLE and value != int(value):

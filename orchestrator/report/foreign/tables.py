@@ -9,14 +9,16 @@ from pydantic import ValidationError
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.report.foreign.mapping import NEEDED, RunField, RunMapping
 from orchestrator.report.foreign.runs import Run, RunRow, runs_of
-from orchestrator.report.scores.table import Rows, read_rows
+from orchestrator.report.scores.table import Rows, read_score_rows
 
 _COLUMN = "correct the columns of the table, or give a --mapping"
 
 
-def read_table(path: Path, mapping: RunMapping | None, mapped_in: str) -> list[Run]:
+def runs_of_table(path: Path, mapping: RunMapping | None, mapped_in: str) -> list[Run]:
     """Return the runs of a table. Raises ConfigError with every mistake."""
-    rows, problems = read_rows(path, [field.value for field in NEEDED] if mapping is None else mapping.used)
+    rows, problems = read_score_rows(
+        path, [field.value for field in NEEDED] if mapping is None else mapping.used
+    )
     if problems:
         raise ConfigError(problems)
     if mapping is None:

@@ -113,7 +113,7 @@ def _why(one: Pick) -> str:
     if one.task.target.at_least is not None:
         return f"the cheapest with {enough}"
     if one.pick.name != one.best.name:
-        return f"the cheapest {enough}, {one.best.name} ({text.score(one.best.quality)})"
+        return f"the cheapest {enough}, {one.best.name} ({text.mean_text(one.best.quality)})"
     if len([p for p in one.points if None not in cost_and_quality(p)]) == 1:
         return "the only one with a score"
     return f"the best, and the cheapest {enough}"

@@ -62,7 +62,7 @@ def html(report: Report) -> str:
     )
 
 
-def markdown(report: Report) -> str:
+def report_markdown(report: Report) -> str:
     template = markdown_environment().get_template("report.md.j2")
     return template.render(
         report=report,

@@ -15,7 +15,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.files import file_digests, write_atomically
 from orchestrator.contracts.record import Record
 from orchestrator.report.record import Report
-from orchestrator.report.render.documents import html, latex, markdown, methods_html
+from orchestrator.report.render.documents import html, latex, methods_html, report_markdown
 from orchestrator.report.render.report_json import report_json
 from orchestrator.report.render.tables import frontier_csv
 
@@ -46,7 +46,7 @@ def write_report(report: Report, directory: Path) -> dict[str, Path]:
     contents = {
         "html": html(report),
         "methods": methods_html(report),
-        "markdown": markdown(report),
+        "markdown": report_markdown(report),
         "json": to_json(report_json(report), indent=1).decode() + "\n",
         "csv": frontier_csv(report),
         "latex": latex(report),

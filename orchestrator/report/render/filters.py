@@ -14,7 +14,7 @@ from orchestrator import units
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.report import text
-from orchestrator.report.analysis.cell_names import level_marks, marked, named
+from orchestrator.report.analysis.cell_names import level_marks, marked, named_cell
 from orchestrator.report.analysis.objectives import OBJECTIVES
 from orchestrator.report.analysis.replication import verdict, why
 from orchestrator.report.render.markers import line_marker, marker
@@ -166,14 +166,14 @@ _FIGURES = {
     "on_one": units.on_one_device,
     "marked": marked,
     "count": units.short_count,
-    "score": text.score,
+    "score": text.mean_text,
     "interval": text.interval,
     "ends": units.interval_ends,
     "within": text.within,
     "enough": text.enough,
     "interval_of": text.interval_of,
     "over": text.over,
-    "named": named,
+    "named": named_cell,
     "signed": units.signed,
     "signed_ends": units.signed_ends,
     "times": units.ratio,

@@ -18,9 +18,9 @@ from orchestrator.contracts.trial import seed_name
 from orchestrator.contracts.vocabulary import Phase, Sensitivity, TaskKind
 from orchestrator.report.render.licences import Strictness, hub_licence, terms_of
 from orchestrator.report.results.point import Comparison, Point
-from orchestrator.report.results.weights_provenance import weights_of
+from orchestrator.report.results.weights_provenance import weights_origins
 from orchestrator.report.task_report import TaskReport
-from orchestrator.report.text import interval_of, metric_title, read_interval, score, short
+from orchestrator.report.text import interval_of, mean_text, metric_title, read_interval, short
 from orchestrator.tracking.energy import energy_of
 from orchestrator.units import device_time, quantity
 
@@ -198,7 +198,7 @@ def _results(facts: CardFacts) -> Iterator[str]:
     interval = interval_of(point)
     known = f"95 % interval {interval}{over}" if read_interval(point) else f"no interval{interval[4:]}"
     yield (
-        f"{short(facts.task.metric_title)} of this cell: **{score(point.quality)}** "
+        f"{short(facts.task.metric_title)} of this cell: **{mean_text(point.quality)}** "
         f"(mean of {seeds}; {known}). An interval holds for all cells of the task at once.\n"
     )
     if fold is not None:
@@ -211,7 +211,7 @@ def _results(facts: CardFacts) -> Iterator[str]:
     for name, value in facts.exported.test.items():
         own = plain(value.missing) if value.value is None else f"{value.value:.3f}"
         unit = facts.exported.task.unit if name in IN_THE_UNIT else None
-        yield f"| {plain(metric_title(name, unit))} | {own} | {score(point.metrics.get(name))} |"
+        yield f"| {plain(metric_title(name, unit))} | {own} | {mean_text(point.metrics.get(name))} |"
     if (floor := facts.task.guessing.get(metric)) is not None:
         yield f"\nGuessing gives {short(facts.task.metric_title)} {floor:.3f}."
 
@@ -267,7 +267,7 @@ def _limits(facts: CardFacts) -> Iterator[str]:
 
 def _provenance(facts: CardFacts) -> Iterator[str]:
     exported, sweep = facts.exported, facts.sweep
-    origin = next(o for o in weights_of(sweep) if o.backbone == _backbone(facts).name)
+    origin = next(o for o in weights_origins(sweep) if o.backbone == _backbone(facts).name)
     rows = {
         "sweep": exported.sweep,
         "cell": exported.cell.name,

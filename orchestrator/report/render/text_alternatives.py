@@ -26,7 +26,7 @@ def frontier_alternative(task: TaskReport, comparison: Comparison) -> str:
 
 def _named(point: Point, comparison: Comparison) -> str:
     cost = units.hours(cost_and_quality(point)[0])
-    return f"{point.name} with {text.score(point.quality)} at {cost} {comparison.unit}"
+    return f"{point.name} with {text.mean_text(point.quality)} at {cost} {comparison.unit}"
 
 
 def curves_alternative(task: TaskReport, comparison: Comparison) -> str:
@@ -34,7 +34,7 @@ def curves_alternative(task: TaskReport, comparison: Comparison) -> str:
     best = max(curves, key=lambda curve: curve.best.quality.mean)
     return (
         f"Quality of {task.title} on dev over the steps of training, {len(curves)} cells. The highest is "
-        f"{best.cell}, with {text.score(best.best.quality)} at step {best.best.step:,.0f}. {_TABLE}"
+        f"{best.cell}, with {text.mean_text(best.best.quality)} at step {best.best.step:,.0f}. {_TABLE}"
     )
 
 

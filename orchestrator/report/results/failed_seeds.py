@@ -140,7 +140,7 @@ def _sentence(failed: Mapping[FailureKind, int], planned: Trainings) -> str:
     return ", ".join(parts)
 
 
-def total(marks: Sequence[tuple[Mapping[FailureKind, int], Trainings]]) -> str:
+def note_on_several(marks: Sequence[tuple[Mapping[FailureKind, int], Trainings]]) -> str:
     """Return the note on several cells together."""
     failed: Counter[FailureKind] = Counter()
     for failures, _ in marks:

@@ -118,6 +118,6 @@ class Point(Record):
         return self.cell.label
 
 
-def folds_of(points: Iterable[Point]) -> int | None:
+def fold_count(points: Iterable[Point]) -> int | None:
     """Return how many folds the seeds of a task have, None for a test part."""
     return next((point.folds for point in points if point.folds is not None), None)

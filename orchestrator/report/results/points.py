@@ -33,7 +33,7 @@ from orchestrator.tracking.prices import pricing_of
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
     """Return the comparison keys that occur in one task, each with a label that distinguishes it."""
-    labels = labels_of({key for cell in cells for key in keys_of(cell)})
+    labels = comparison_labels({key for cell in cells for key in keys_of(cell)})
     return {
         key: Comparison(
             label=label,
@@ -45,7 +45,7 @@ def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
     }
 
 
-def labels_of(used: Iterable[Key]) -> dict[Key, str]:
+def comparison_labels(used: Iterable[Key]) -> dict[Key, str]:
     """Label the comparison keys of one task, in the order of their labels' parts."""
     keys = sorted(used, key=repr)
     return {key: _label(key, keys) for key in keys}

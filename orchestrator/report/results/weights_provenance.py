@@ -22,7 +22,7 @@ class WeightsOrigin(Record):
     saw: tuple[str, ...] | None  # corpora of its pretraining that are tasks elsewhere; None: not known
 
 
-def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
+def weights_origins(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
     """Describe the backbones that a planned trial uses, by name."""
     used = {t.cell.backbone_key for t in sweep.trials}
     backbones = {b.name: b for place, b in sweep.backbones.items() if place in used}

@@ -137,7 +137,7 @@ class _Formula(NamedTuple):
 
 
 def score(preset: Preset, points: Sequence[ScorePoint]) -> Scores:
-    """`points` is the normalisation set and what is scored; their names differ. object number of them."""
+    """`points` is the normalisation set and what is scored; their names differ. Any number of them."""
     formula = _FORMULAS[preset]
     inefficiencies = formula.inefficiency(points)
     worst = max(inefficiencies, default=0.0)

@@ -22,7 +22,7 @@ Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column
 def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
     """The columns `name` and those of the preset; others are left alone. Raises ConfigError, all faults."""
     columns = COLUMNS[preset]
-    rows, problems = read_rows(path, ("name", *columns))
+    rows, problems = read_score_rows(path, ("name", *columns))
     points = []
     seen: dict[str, int] = {}
     for line, row in rows:
@@ -39,7 +39,7 @@ def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
     return points
 
 
-def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Problem]]:
+def read_score_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Problem]]:
     """Rows of a CSV with a head, stripped of blanks. Without rows where a required column is missing."""
     try:
         text = read_text(path)
@@ -119,14 +119,14 @@ def _name_faults(name: str, line: int, seen: dict[str, int]) -> Iterator[Fault]:
 def _figure_faults(row: dict[str, str], columns: Sequence[str], line: int) -> Iterator[Fault]:
     for column in columns:
         key, value = f"line {line}, {column}", row[column]
-        parsed = number(value)
+        parsed = parse_number(value)
         if parsed is None:
             yield key, f"is not a number, got {value!r}", "write it as digits, say 1234.5 or 1.2e9"
         elif parsed < 0:
             yield key, f"cannot be negative, got {value}", "a cost is 0 or more"
 
 
-def number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """A finite number, else None."""
     try:
         value = float(text)

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from orchestrator.report.statistics.arrays import Floats
-from orchestrator.report.statistics.posterior import of_documents
+from orchestrator.report.statistics.posterior import document_shifts
 from orchestrator.report.statistics.replicates import Replicates
 
 DRAWS = 1000
@@ -105,7 +105,7 @@ def _moved(
 
 def _by_documents(group: Sequence[Replicates], random: np.random.Generator) -> Floats:
     """Draw what other documents add to the means: [DRAWS, points]."""
-    moves = of_documents(group)
+    moves = document_shifts(group)
     if len(moves) > _BLOCKS:
         places = np.linspace(0, len(moves), _BLOCKS, endpoint=False).astype(int)
         moves = np.add.reduceat(moves, places, axis=0)

@@ -18,7 +18,7 @@ from orchestrator.report.statistics.replicates import Replicates
 _FOLDS = 5  # of documents, neighbours together, as those of a note or a patient are
 
 
-def held_out(cells: Sequence[Replicates], choose: Callable[[Sequence[float]], int]) -> float | None:
+def held_out_score(cells: Sequence[Replicates], choose: Callable[[Sequence[float]], int]) -> float | None:
     """`choose` takes the scores of `cells` in their order. None unless all have the same two seeds or more:
     else the mean would be over other seeds than the score beside it."""
     seeds = cells[0].seeds

@@ -128,7 +128,7 @@ class MeanEstimate:
         return (seeds + documents) ** 2 / (seeds**2 / seed_freedom + documents**2 / (n - 1))
 
 
-def estimate(
+def mean_estimate(
     values: Floats,
     parts: Floats | None,
     prior: Prior | None = None,
@@ -231,8 +231,8 @@ def _mean(
     sets = {r.test_set for pair in pairs for r in pair}
     folds = pairs[0][0].folds
     if len(sets) > 1 or None in sets:
-        return estimate(values, None, prior, weight, folds=folds)
+        return mean_estimate(values, None, prior, weight, folds=folds)
     parts = np.zeros(1)
     for a, b in pairs:
         parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
-    return estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit, folds)
+    return mean_estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit, folds)

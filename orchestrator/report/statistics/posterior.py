@@ -91,12 +91,12 @@ def _errors(cells: Sequence[Replicates]) -> Floats:
     )
     for test_set in sorted({cell.test_set for cell in cells if cell.test_set is not None}):
         columns = [index for index, cell in enumerate(cells) if cell.test_set == test_set]
-        moves = of_documents([cells[index] for index in columns])
+        moves = document_shifts([cells[index] for index in columns])
         covariance[np.ix_(columns, columns)] += moves.T @ moves
     return covariance
 
 
-def of_documents(group: Sequence[Replicates]) -> Floats:
+def document_shifts(group: Sequence[Replicates]) -> Floats:
     """[documents, cells]: by how much each document moves the means, were it to have another weight; the sum
     of the squares is the variance. Of cells of one test part."""
     means = [cell.over_seeds for cell in group if cell.over_seeds is not None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cluster.pending import counts, pending_pods
-from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_step
+from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_job_step
 
 CONFIG = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
 HELD = "Job entrypoint command failed with exit code 6, last available logs:\nanother driver"
@@ -59,7 +59,7 @@ def job(deployment: str, ray: str = "", reason: str = "", message: str = "", **a
     ],
 )
 def test_what_comes_next(found: RayJob, step: Step) -> None:
-    assert next_step(found) is step
+    assert next_job_step(found) is step
 
 
 def pod(name: str, kind: str = "worker", **status: Any) -> dict[str, Any]:

@@ -10,14 +10,16 @@ import pytest
 from kubernetes_api import FakeApi, RefusedError
 from ledger_builder import Fate, LedgerBuilder
 
-from orchestrator.contracts.verdict import Verdict, last_verdict, reasons
+from orchestrator.contracts.verdict import Verdict, commonest_reasons, last_verdict
 from orchestrator.contracts.vocabulary import FailureKind
 
 from .conftest import CALM, RUNNING, SUCCEEDED, Frontier
 
 Body = dict[str, Any]
 NO_GPU = "the trial was given a GPU, but torch sees none"
-ALL_FAILED = Verdict(trials=2, finished=0, failed=2, reasons=reasons([(FailureKind.BAD_INPUT, NO_GPU)] * 2))
+ALL_FAILED = Verdict(
+    trials=2, finished=0, failed=2, reasons=commonest_reasons([(FailureKind.BAD_INPUT, NO_GPU)] * 2)
+)
 CALM_END = Verdict(trials=2, finished=2, failed=0)
 
 
@@ -51,7 +53,7 @@ def test_a_sweep_all_of_whose_trials_failed_is_no_success(api: FakeApi, submit: 
 
 def test_each_reason_is_said_with_the_number_of_trials_that_it_ended(api: FakeApi, submit: Frontier) -> None:
     failures = [(FailureKind.OUT_OF_MEMORY, "no room")] * 2 + [(FailureKind.DIVERGED, "loss is not finite")]
-    some = Verdict(trials=8, finished=5, failed=3, reasons=reasons(failures))
+    some = Verdict(trials=8, finished=5, failed=3, reasons=commonest_reasons(failures))
     api.scripts = [ending(some)]
     said = submit()
     assert said.code == 1

@@ -14,7 +14,7 @@ from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.contracts.trial import Cell
 from orchestrator.report import build_report, write_report
-from orchestrator.tracking.mlflow_summary import experiment_tags, summary
+from orchestrator.tracking.mlflow_summary import experiment_tags, summary_run
 from orchestrator.tracking.trial_costs import totals_of
 
 MARKUP = "[/] [/red] [bold]x[/bold] [link=https://a.example]y[/link] :smile: \\[z]"
@@ -52,7 +52,7 @@ def test_markdown_and_the_notes_of_mlflow_make_no_html_links_or_images(tmp_path:
     built.ledger.write_sweep(built.sweep.model_copy(update={"question": MARKDOWN, "tasks": tasks}))
     sweep, trials = built.ledger.sweep(), built.ledger.trials()
     report = build_report(sweep, trials)
-    run = summary(sweep, totals_of(trials, 0), summary_note(report))
+    run = summary_run(sweep, totals_of(trials, 0), summary_note(report))
     documents = [
         write_report(report, tmp_path / "report")["markdown"].read_text(),
         *run.tags.values(),

@@ -9,7 +9,7 @@ import pytest
 from ledger_builder import LedgerBuilder
 from rich.console import Console
 
-from orchestrator.cli.results.report import build
+from orchestrator.cli.results.report import report_of_ledger
 from orchestrator.cli.session import open_session
 from orchestrator.cli.staging_pace import StagingPace
 from orchestrator.cli.steps import Steps, showing
@@ -93,7 +93,7 @@ def test_a_report_tells_how_far_it_is(tmp_path: Path) -> None:
     built = LedgerBuilder(tmp_path)
     built.plan(["tiny"], ["general"], ["full"], seeds=[1])
     steps = Steps()
-    assert build(built.ledger, steps=steps) == build(built.ledger)
+    assert report_of_ledger(built.ledger, steps=steps) == report_of_ledger(built.ledger)
     assert (steps.what, steps.total) == ("tasks evaluated", 1)
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.config import yaml_loader
-from orchestrator.config.yaml_sources import parse, read_mapping
+from orchestrator.config.yaml_sources import parse_yaml, read_mapping
 from orchestrator.errors import Problem
 
 
@@ -33,7 +33,7 @@ from orchestrator.errors import Problem
     ],
 )
 def test_scalars_mean_what_they_look_like(text: str, value: object) -> None:
-    got, problems = parse(text, "here")
+    got, problems = parse_yaml(text, "here")
     assert (got, type(got), problems) == (value, type(value), [])
 
 

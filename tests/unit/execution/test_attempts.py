@@ -24,7 +24,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempt_end import abandon_attempt, close_attempt
 from orchestrator.execution.attempt_records import open_orders, outcomes_since, read_outcome
-from orchestrator.execution.attempts import newest_checkpoint, open_attempt
+from orchestrator.execution.attempts import checkpoint_to_resume, open_attempt
 from orchestrator.execution.exit_reasons import Ending, out_of_memory_kills
 from orchestrator.execution.launcher import TrialOrder, Workplace
 from workers.runtime.records import is_superseded, write_outcome
@@ -81,7 +81,7 @@ def test_never_resumes_from_another_fingerprint(place: Workplace) -> None:
     own = open_attempt(place, trial, now=2.0)
     assert own.resume_from is None
     mine = checkpoint(own, "step-5")
-    assert newest_checkpoint(Path(own.directory).parent, trial.spec.fingerprint) == mine
+    assert checkpoint_to_resume(Path(own.directory).parent, trial.spec.fingerprint) == mine
 
 
 def test_an_unreadable_order_gives_no_checkpoint(place: Workplace) -> None:

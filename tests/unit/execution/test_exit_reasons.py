@@ -8,14 +8,14 @@ import pytest
 
 from orchestrator.contracts.exit_codes import LOST_A_PEER, NODE_LOST
 from orchestrator.contracts.vocabulary import FailureKind
-from orchestrator.execution.exit_reasons import Ending, code_of_nodes, explain
+from orchestrator.execution.exit_reasons import Ending, code_of_nodes, failure_of
 
 ABORTED, KILLED = -signal.SIGABRT, -signal.SIGKILL
 
 
 @pytest.mark.parametrize("other", [0, ABORTED, LOST_A_PEER, KILLED, 1])
 def test_a_lost_node_is_a_preemption_whatever_became_of_the_others(other: int) -> None:
-    assert explain(Ending(code_of_nodes([other, NODE_LOST])))[0] is FailureKind.PREEMPTED
+    assert failure_of(Ending(code_of_nodes([other, NODE_LOST])))[0] is FailureKind.PREEMPTED
 
 
 @pytest.mark.parametrize("consequence", [0, ABORTED, LOST_A_PEER])

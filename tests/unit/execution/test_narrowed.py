@@ -10,7 +10,7 @@ import pytest
 from virtual_sweeps import Board, Project
 
 from orchestrator.cli.results.ledger import ledger_json
-from orchestrator.cli.results.report import write
+from orchestrator.cli.results.report import build_and_write
 from orchestrator.cli.status.view import status_json
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import report_json
@@ -29,7 +29,7 @@ def whole(tmp_path: Path, **keys: Any) -> Project:
 def views(project: Project) -> dict[str, Any]:
     """What status, ledger and report say, less the time at which the driver wrote."""
     ledger = Ledger(project.sweep_directory)
-    report = report_json(write(ledger)[0])
+    report = report_json(build_and_write(ledger)[0])
     return {
         "status": status_json(ledger),
         "ledger": ledger_json(ledger),

@@ -17,7 +17,7 @@ from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.report import Report, build_report, report_json, write_report
 from orchestrator.report.recommendation.summary import sentences
-from orchestrator.report.statistics.held_out import held_out
+from orchestrator.report.statistics.held_out import held_out_score
 from orchestrator.report.statistics.moderation import prior_of_means
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.statistics.simultaneous import simultaneous
@@ -119,10 +119,12 @@ def cells_of(scores: np.ndarray) -> list[Replicates]:
 
 def test_a_held_out_score_is_of_the_seeds_that_did_not_choose():
     """Each cell has one lucky seed, by which it is best; on the others it has 0."""
-    assert held_out(cells_of(np.eye(3)), lambda scores: int(np.argmax(scores))) == pytest.approx(0, abs=0.34)
-    same = held_out(cells_of(np.array([[0.5, 0.7], [0.1, 0.3]])), lambda scores: int(np.argmax(scores)))
+    assert held_out_score(cells_of(np.eye(3)), lambda scores: int(np.argmax(scores))) == pytest.approx(
+        0, abs=0.34
+    )
+    same = held_out_score(cells_of(np.array([[0.5, 0.7], [0.1, 0.3]])), lambda scores: int(np.argmax(scores)))
     assert same == pytest.approx(0.6)
-    assert held_out(cells_of(np.array([[0.5], [0.1]])), lambda scores: 0) is None
+    assert held_out_score(cells_of(np.array([[0.5], [0.1]])), lambda scores: 0) is None
 
 
 def test_what_seeds_do_to_all_cells_alike_is_known_from_few_seeds_only():

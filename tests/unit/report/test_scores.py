@@ -17,7 +17,7 @@ from ledger_builder import LedgerBuilder, task
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.cli.results.score import score_of
+from orchestrator.cli.results.score import scores_and_notes
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report
 from orchestrator.report.scores.efficiency import COLUMNS, Preset, ScorePoint, score
@@ -321,8 +321,8 @@ def test_a_sweep_is_scored_from_its_records(tmp_path):
     built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8"], [task("one"), task("two")], seeds=[11, 12])
     built.finish_all(seconds=100)
     with pytest.raises(ConfigError, match="name one with --task: one, two"):
-        score_of("swept", "holistic", str(tmp_path), None)
-    scores, notes = score_of("swept", "holistic", str(tmp_path), "one")
+        scores_and_notes("swept", "holistic", str(tmp_path), None)
+    scores, notes = scores_and_notes("swept", "holistic", str(tmp_path), "one")
     assert {s.name for s in scores.scores} == {
         f"{m}/general/{w}" for m in ("tiny", "mini") for w in ("full", "lora-r8")
     }
@@ -334,4 +334,4 @@ def test_a_sweep_is_scored_from_its_records(tmp_path):
     assert tiny.values["trainable_parameters"] == 8_000
     assert report.tasks[0].scores.scores.points == 4
     with pytest.raises(ConfigError, match="hold no FLOPs"):
-        score_of("swept", "size-v1", str(tmp_path), "one")
+        scores_and_notes("swept", "size-v1", str(tmp_path), "one")

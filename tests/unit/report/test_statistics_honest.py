@@ -35,7 +35,13 @@ from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import frontier_family
 from orchestrator.report.analysis.rank_ranges import rank_ranges
 from orchestrator.report.statistics.moderation import Prior, prior_of
-from orchestrator.report.statistics.paired import MeanEstimate, difference, estimate, mean_difference, of_cell
+from orchestrator.report.statistics.paired import (
+    MeanEstimate,
+    difference,
+    mean_difference,
+    mean_estimate,
+    of_cell,
+)
 from orchestrator.report.statistics.power import Limit, limit_of, seeds_needed
 from orchestrator.report.statistics.replicates import Replicates
 
@@ -194,7 +200,7 @@ def test_a_cell_is_judged_by_its_own_seeds_and_documents_to_the_last_digit(seeds
     [cell] = cells_of(np.arange(seeds, dtype=float)[None])
     cell = replace(cell, parts=parts, test_set="t" if documents else None)
     for prior in (None, Prior(1.0, 4.0, 22.0)):
-        assert of_cell(cell, prior) == estimate(cell.quality, cell.parts, prior)
+        assert of_cell(cell, prior) == mean_estimate(cell.quality, cell.parts, prior)
 
 
 def test_a_difference_is_never_judged_by_less_than_its_own_scatter():

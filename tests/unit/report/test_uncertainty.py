@@ -27,7 +27,7 @@ from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
 from orchestrator.report.statistics.multiple_testing import holm
-from orchestrator.report.statistics.paired import MeanEstimate, difference, estimate
+from orchestrator.report.statistics.paired import MeanEstimate, difference, mean_estimate
 from orchestrator.report.statistics.pareto import (
     as_costs,
     near_pareto_mask,
@@ -624,6 +624,6 @@ def test_seeds_alone_would_claim_too_much_about_another_test_set():
     held = 0
     for _ in range(200):
         one, other = World(seed=0.02, own=1.0, mixed=0.1).draw([0.8, 0.75], 5, 100, rng)
-        low, high = estimate(one.quality - other.quality, None).interval
+        low, high = mean_estimate(one.quality - other.quality, None).interval
         held += low <= 0.05 <= high
     assert held / 200 < 0.85

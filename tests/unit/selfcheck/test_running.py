@@ -22,7 +22,7 @@ from workers.selfcheck.results import (
     Reading,
     Results,
 )
-from workers.selfcheck.running import run_checks, words_of
+from workers.selfcheck.running import last_words, run_checks
 from workers.selfcheck.workspace import Workspace
 
 
@@ -93,7 +93,7 @@ def test_an_error_leaves_its_class_and_place_in_the_result_and_its_text_on_the_s
     assert (found.verdict, found.problem) == (CheckVerdict.FAILED, "ValueError")
     assert "raises" in found.places[-1]
     assert "secret" not in found.model_dump_json()
-    assert "secret" in words_of(Workspace(tmp_path, False), found)
+    assert "secret" in last_words(Workspace(tmp_path, False), found)
 
 
 def test_a_check_whose_process_dies_fails_and_the_next_one_runs(tmp_path):

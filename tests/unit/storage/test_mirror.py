@@ -20,7 +20,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import StorageError
-from orchestrator.execution.attempts import newest_checkpoint, open_attempt
+from orchestrator.execution.attempts import checkpoint_to_resume, open_attempt
 from orchestrator.execution.launcher import Workplace
 from orchestrator.storage import directories
 from orchestrator.storage.mirror import Mirror
@@ -125,7 +125,7 @@ def check_reader(store: DirectoryStore, root: Path) -> None:
     mirror.pull()
     mirror.pull_checkpoint(TRIAL.name, TRIAL.spec.fingerprint)
     trial = layout.trial_directory(root / "sweep", TRIAL.name)
-    found = newest_checkpoint(trial, TRIAL.spec.fingerprint)
+    found = checkpoint_to_resume(trial, TRIAL.spec.fingerprint)
     assert found is None or whole_checkpoint(Path(found))
     for _, directory in layout.attempts(trial):
         json.loads((directory / layout.ORDER).read_bytes())
@@ -213,7 +213,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
     reader = Mirror(store, tmp_path / "two" / "sweep")
     reader.pull()
     reader.pull_checkpoint(TRIAL.name, TRIAL.spec.fingerprint)
-    found = newest_checkpoint(layout.trial_directory(reader.directory, TRIAL.name), TRIAL.spec.fingerprint)
+    found = checkpoint_to_resume(layout.trial_directory(reader.directory, TRIAL.name), TRIAL.spec.fingerprint)
     assert found is not None
     assert found.endswith("step-3")
     reader.pull_checkpoint(TRIAL.name, "another fingerprint")
