@@ -28,7 +28,12 @@ from orchestrator.report.analysis.plain_names import plain_name, rehearsal
 from orchestrator.report.analysis.published import Published
 from orchestrator.report.analysis.replication import replicate
 from orchestrator.report.analysis.sensitivity import setting_effects
-from orchestrator.report.analysis.uncertainty import ReplicatesByKey, replicates_of, uncertainty_of
+from orchestrator.report.analysis.uncertainty import (
+    ReplicatesByKey,
+    Uncertainty,
+    replicates_of,
+    uncertainty_of,
+)
 from orchestrator.report.recommendation.advice import REHEARSAL
 from orchestrator.report.recommendation.answers import answers
 from orchestrator.report.record import RefusedCellReason, Report
@@ -106,24 +111,19 @@ def _task(
     refused = [r for r in sweep.refused if r.cell.task == task.name]
     guess = collected.guessing(task)
     counting = Counting(sweep.failures, task.metric, guess.scores)
+    target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
+    unit = task.unit if task.metric in IN_THE_UNIT else None
+    replicates = replicates_of(cells, comparisons, counting)
     plain = tuple(
         p.model_copy(update={"plain": plain_name(p.cell, sweep, p.total_parameters)})
         for p in points_of(cells, refused, comparisons, sweep, counting)
     )
     pairs = student_teacher_pairs(plain, sweep)
-    replicates = replicates_of(cells, comparisons, counting)
-    target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
-    unit = task.unit if task.metric in IN_THE_UNIT else None
     uncertainty = uncertainty_of(
         (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed, unit
     )
-    if rehearsal(sweep):
-        uncertainty = uncertainty._replace(
-            groups=(), claims=(), unlearned=dict.fromkeys(replicates, REHEARSAL)
-        )
+    uncertainty = _as_far_as_tested(uncertainty, sweep, replicates)
     points = uncertainty.points
-    if sweep.runs_from is not None and not any(p.quality is not None and p.quality.n > 1 for p in points):
-        uncertainty = uncertainty._replace(groups=(), claims=(), good_enough=())  # nothing was repeated
     report = TaskReport(
         task=task.name,
         title=task.title,
@@ -171,6 +171,20 @@ def _task(
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), uncertainty.draws, replicates
+
+
+def _as_far_as_tested(
+    uncertainty: Uncertainty, sweep: SweepRecord, replicates: ReplicatesByKey
+) -> Uncertainty:
+    """Leave out what a rehearsal, or runs of others that were never repeated, cannot say."""
+    if rehearsal(sweep):
+        uncertainty = uncertainty._replace(
+            groups=(), claims=(), unlearned=dict.fromkeys(replicates, REHEARSAL)
+        )
+    repeated = any(p.quality is not None and p.quality.n > 1 for p in uncertainty.points)
+    if sweep.runs_from is not None and not repeated:
+        uncertainty = uncertainty._replace(groups=(), claims=(), good_enough=())
+    return uncertainty
 
 
 def _of_money(sweep: SweepRecord, cells: Sequence[CellResults]) -> list[str]:
