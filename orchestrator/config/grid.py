@@ -13,7 +13,8 @@ from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.config.catalogue import Catalogue, TaskEntry
 from orchestrator.config.methods import MethodVariant, with_settings
 from orchestrator.config.recipes import Purse, lay
-from orchestrator.config.schema import Rule, SweepConfig
+from orchestrator.config.rules import Rule
+from orchestrator.config.schema import SweepConfig
 from orchestrator.config.shape_limits import text_room, unfit
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.fold import Fold, folds_of

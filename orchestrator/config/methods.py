@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config.catalogue import MethodEntry
+from orchestrator.config.method_items import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.config.problems import FieldProblem, validate
-from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.tuning import SAME_THING, TUNABLE, Range, Tune

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -16,139 +15,27 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationInfo,
-    create_model,
     field_validator,
     model_validator,
 )
 
-from orchestrator.config.recipes import RecipePatch, described, field_type
+from orchestrator.config.method_items import MethodItem, RecipeAxes, by_name
+from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.resources import AskedResources
+from orchestrator.config.rules import Rule
 from orchestrator.contracts import layout
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.kept_weights import KEEP_GIB, KeepWeights
-from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market
-from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import ProblemError, Record
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Seed
-from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import FailureRule
 from orchestrator.errors import Problem
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
-
-SETTINGS: dict[str, type[Record]] = {
-    cls.model_fields["kind"].default: cls for cls in get_args(MethodSpec.model_fields["settings"].annotation)
-}
-
-
-def _several(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-def one_or_more(inner: Any) -> Any:
-    """The type of a key that takes a value or a list of values, and always arrives as a tuple."""
-    several = Annotated[tuple[inner, ...], Field(min_length=1)]
-    return Annotated[several, BeforeValidator(_several, json_schema_input_type=inner | several)]
-
-
-class _Axes(Record):
-    def axes(self) -> dict[str, tuple[object, ...]]:
-        """The values of each key that was set and takes several."""
-        return {
-            key: getattr(self, key)
-            for key in type(self).model_fields
-            if key in self.model_fields_set and key not in _MethodItem.model_fields
-        }
-
-
-class _MethodItem(_Axes):
-    name: str = Field(description="entry of the catalogue")
-    tune: Tune | None = Field(None, description="search before comparing; null: take back the entry's")
-    only: Annotated[
-        tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...])
-    ] = Field((), description="variants of the item to keep, say [lora-r8]; empty: all")
-
-
-if TYPE_CHECKING:
-
-    class MethodItem(_MethodItem):
-        """A method of the catalogue, with settings or recipe keys of its own; a list makes an axis."""
-
-    class RecipeAxes(_Axes):
-        """Recipe keys that every method is run with, each with one or more values."""
-else:
-    _KEYS = itertools.chain(
-        ((key, cls) for cls in SETTINGS.values() for key in cls.model_fields if key != "kind"),
-        ((key, Recipe) for key in Recipe.model_fields),
-    )
-    MethodItem = create_model(
-        "MethodItem",
-        __base__=_MethodItem,
-        __doc__="A method of the catalogue, with settings or recipe keys of its own; a list makes an axis.",
-        **{key: (one_or_more(field_type(cls, key)), described(cls, key)) for key, cls in _KEYS},
-    )
-    RecipeAxes = create_model(
-        "RecipeAxes",
-        __base__=_Axes,
-        __doc__="Recipe keys that every method is run with, each with one or more values.",
-        **{
-            key: (one_or_more(field_type(Recipe, key)), described(Recipe, key)) for key in Recipe.model_fields
-        },
-    )
-
-
-def _named(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Names = Annotated[
-    tuple[str, ...],
-    Field(min_length=1),
-    BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...]),
-]
-
-
-class Match(Record):
-    """Which cells a rule is for: those that agree on every key given. A key takes a value or a list."""
-
-    model: Names = Field((), description="of the cell")
-    domain: Names = Field((), description="of the cell")
-    method: Names = Field((), description="slug of the method, say lora-r8")
-    entry: Names = Field((), description="the catalogue's name of the method, whatever its settings")
-    task: Names = Field((), description="of the cell")
-    backbone: Names = Field((), description="entry of the catalogue")
-    family: Names = Field((), description="of the backbone: encoder, decoder, state-space")
-    task_kind: Names = Field((), description="classification, ner or relation")
-    task_domain: Names = Field((), description="what the texts of the task are")
-
-    def given(self) -> dict[str, tuple[str, ...]]:
-        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
-
-
-class Rule(Record):
-    """Sets recipe keys, and settings of the method, of the cells it matches, or leaves these cells out for a
-    stated reason."""
-
-    match: Match = Field(description="which cells the rule is for")
-    set: RecipePatch | None = Field(None, description="recipe keys of these cells")
-    settings: dict[str, JsonValue] = Field(
-        default_factory=dict, description="settings of their method, say {rank: 16}"
-    )
-    exclude: str | None = Field(None, min_length=1, description="leave these cells out, for this reason")
-
-    @model_validator(mode="after")
-    def _either(self) -> Rule:
-        changes = self.set is not None or bool(self.settings)
-        if changes == (self.exclude is not None):
-            got = "both" if changes else "neither"
-            problem = f"a rule has either `set` (or `settings`) or `exclude`, got {got}"
-            raise ProblemError(Problem.of_key("", problem, "keep one of `set` and `exclude`"))
-        return self
-
 
 _CREDENTIAL = re.compile(r"(^|_)(key|secret|token|password|username|credentials?|sas)(_|$)", re.IGNORECASE)
 
@@ -207,7 +94,7 @@ class SweepConfig(Record):
     models: Axis = Field(description="axis: architectures at a size")
     domains: Axis = Field(description="axis: what the backbones were pretrained on")
     methods: Annotated[
-        tuple[Annotated[MethodItem, BeforeValidator(_named, json_schema_input_type=str | MethodItem)], ...],
+        tuple[Annotated[MethodItem, BeforeValidator(by_name, json_schema_input_type=str | MethodItem)], ...],
         Field(min_length=1),
     ] = Field(description="axis: how a backbone is adapted")
     tasks: Axis = Field(description="axis: what is predicted")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.config.catalogue import MethodEntry
+from orchestrator.config.method_items import MethodItem, RecipeAxes
 from orchestrator.config.methods import expand
 from orchestrator.config.problems import shown, validate
-from orchestrator.config.schema import MethodItem, RecipeAxes
 
 
 @dataclass

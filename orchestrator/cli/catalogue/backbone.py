@@ -12,9 +12,9 @@ from orchestrator.cli.terminal import Terminal, plain_table, print_json
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue
 from orchestrator.config.catalogue import read_catalogue
+from orchestrator.config.method_items import MethodItem
 from orchestrator.config.methods import expand
 from orchestrator.config.problems import validate
-from orchestrator.config.schema import MethodItem
 from orchestrator.config.used_entries import NOTHING, apart
 from orchestrator.config.weights_files import notes_on, weights_with_problems
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
