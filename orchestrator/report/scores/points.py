@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from orchestrator.report.results.point import Point
-from orchestrator.report.scores.efficiency import Preset, ScorePoint, TaskScores, score
+from orchestrator.report.scores.efficiency import Preset, TaskScores, score
+from orchestrator.report.scores.set_dependence import ScorePoint
 from orchestrator.report.task_report import TaskReport
 
 LEAST = 3  # points: of two, min-max scaling leaves the numbers 0 and 1

@@ -13,7 +13,8 @@ from pathlib import Path
 from orchestrator.contracts.sameness import text_key
 from orchestrator.contracts.separators import CHARACTERS, declared_separator, other_separator, spaced
 from orchestrator.errors import ConfigError, Problem
-from orchestrator.report.scores.efficiency import COLUMNS, Preset, ScorePoint
+from orchestrator.report.scores.efficiency import COLUMNS, Preset
+from orchestrator.report.scores.set_dependence import ScorePoint
 from orchestrator.text_files import read_text
 
 Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column

@@ -20,8 +20,9 @@ from orchestrator.cli.app import app
 from orchestrator.cli.results.score import scores_and_notes
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report
-from orchestrator.report.scores.efficiency import COLUMNS, Preset, ScorePoint, score
+from orchestrator.report.scores.efficiency import COLUMNS, Preset, score
 from orchestrator.report.scores.points import points_to_score
+from orchestrator.report.scores.set_dependence import ScorePoint
 from orchestrator.report.scores.table import read_score_points
 
 # Seconds to the best score on dev, trained and total parameters of the nine points of the study.
