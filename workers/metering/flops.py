@@ -183,14 +183,15 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     on_meta = any(isinstance(value, torch.device) and value == _META for value in leaves)
     home = _META if empty else _CPU
 
-    def settle(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return value.to(home) if value.ndim and value.device != home else value
-        if _nests(value):
-            return tree_map(settle, value)
-        return home if isinstance(value, torch.device) else value
+    def settle(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf.to(home) if leaf.ndim and leaf.device != home else leaf
+        return home if isinstance(leaf, torch.device) else leaf
 
-    args, kwargs = tuple(map(settle, args)), {name: settle(value) for name, value in kwargs.items()}
+    def settled(value: Any) -> Any:
+        return tree_map(settle, value) if _nests(value) else settle(value)
+
+    args, kwargs = tuple(map(settled, args)), {name: settled(value) for name, value in kwargs.items()}
     if empty and func in _SHAPES:
         shape, needs_gradient = (
             _SHAPES[func](*args),
@@ -206,7 +207,7 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
 
 def _nests(value: Any) -> bool:
     """Return whether there may be tensors inside: few arguments are such, and a search takes its time."""
-    return isinstance(value, (tuple, list, dict)) and not isinstance(value, torch.Size)
+    return isinstance(value, (tuple, list, dict))
 
 
 def _leaves(value: Any) -> list[Any]:
