@@ -40,7 +40,9 @@ class _Axes(Record):
 
 class _MethodItem(_Axes):
     name: str = Field(description="entry of the catalogue")
-    tune: Tune | None = Field(None, description="search before comparing; null: take back the entry's")
+    tune: Tune | None = Field(
+        None, description="search before comparing; null: without the search of the entry"
+    )
     only: Annotated[
         tuple[str, ...], BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...])
     ] = Field((), description="variants of the item to keep, say [lora-r8]; empty: all")

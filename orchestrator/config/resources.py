@@ -14,17 +14,17 @@ from orchestrator.errors import Problem
 class AutoResources(Record):
     """What the plan may choose from. Without a device trials run on cores, one process each."""
 
-    device: str | None = Field(None, description="GPU of the catalogue; null: the one that is found here")
+    device: str | None = Field(None, description="a GPU of the catalogue; null: the GPU of this machine")
     cpus: PositiveInt = Field(1, description="cores of each process")
-    most_gpus: PositiveInt = Field(8, description="of one trial")
-    gpus_a_node: PositiveInt = Field(8, description="more than these are taken from several nodes")
-    share: bool = Field(True, description="let small trials share a GPU; false: their wall times compare")
+    most_gpus: PositiveInt = Field(8, description="the most GPUs of one trial")
+    gpus_a_node: PositiveInt = Field(8, description="GPUs of one node; a trial with more gets several nodes")
+    share: bool = Field(
+        True, description="let small trials share a GPU; false: whole GPUs, so that wall times are comparable"
+    )
     backend: Literal["fsdp", "deepspeed"] = Field(
-        "fsdp", description="what spreads a model over GPUs; deepspeed is an extra"
+        "fsdp", description="what shards a model over GPUs; deepspeed is an extra"
     )
-    offload: bool = Field(
-        False, description="keep what is spread in the host's memory, where nothing else fits"
-    )
+    offload: bool = Field(False, description="keep what is sharded in host memory if nothing else fits")
 
     @property
     def gpus(self) -> float:

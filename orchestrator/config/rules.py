@@ -21,15 +21,15 @@ Names = Annotated[
 class Match(Record):
     """Which cells a rule is for: those that agree on every key given. A key takes a value or a list."""
 
-    model: Names = Field((), description="of the cell")
-    domain: Names = Field((), description="of the cell")
-    method: Names = Field((), description="slug of the method, say lora-r8")
+    model: Names = Field((), description="the model of the cell")
+    domain: Names = Field((), description="the domain of the cell")
+    method: Names = Field((), description="the name of the method with its settings, say lora-r8")
     entry: Names = Field((), description="the catalogue's name of the method, whatever its settings")
-    task: Names = Field((), description="of the cell")
-    backbone: Names = Field((), description="entry of the catalogue")
-    family: Names = Field((), description="of the backbone: encoder, decoder, state-space")
-    task_kind: Names = Field((), description="classification, ner or relation")
-    task_domain: Names = Field((), description="what the texts of the task are")
+    task: Names = Field((), description="the task of the cell")
+    backbone: Names = Field((), description="the backbone's entry in the catalogue")
+    family: Names = Field((), description="the family of the backbone: encoder, decoder, state-space")
+    task_kind: Names = Field((), description="classification, multilabel, ner, relation or regression")
+    task_domain: Names = Field((), description="the kind of text of the task, say clinical")
 
     def given(self) -> dict[str, tuple[str, ...]]:
         return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}

@@ -48,14 +48,16 @@ def _keys(value: JsonValue) -> Iterator[str]:
 
 
 class SpendingLimit(Record):
-    """What the whole sweep may be billed: a gate before it starts, and a stop while it runs. How long one
-    trial trains is a matter of its recipe."""
+    """What the whole sweep may be billed. A forecast above it is refused, and a run stops at it. How long one
+    trial trains is set in its recipe."""
 
-    gpu_hours: PositiveFloat | None = Field(None, description="of all trials together")
+    gpu_hours: PositiveFloat | None = Field(None, description="GPU-hours of all trials together")
     core_hours: PositiveFloat | None = Field(
-        None, description="of all trials together, where they run on cores"
+        None, description="core-hours of all trials together, if they run on cores"
     )
-    money: PositiveFloat | None = Field(None, description="in the currency of `prices`")
+    money: PositiveFloat | None = Field(
+        None, description="money for all trials together, in the currency of `prices`"
+    )
 
     @model_validator(mode="after")
     def _limits(self) -> SpendingLimit:
@@ -70,8 +72,12 @@ Axis = Annotated[tuple[str, ...], Field(min_length=1)]
 class SweepConfig(Record):
     """One sweep: the axes of its grid, the recipe of its cells, and how it is run."""
 
-    name: str = Field(pattern=SAFE_NAME, max_length=64, description="directory and MLflow experiment")
-    question: str | None = Field(None, description="what the sweep is to answer; heads the report")
+    name: str = Field(
+        pattern=SAFE_NAME, max_length=64, description="name of the directory and of the MLflow experiment"
+    )
+    question: str | None = Field(
+        None, description="the question that the sweep answers; the report begins with it"
+    )
     good_enough: SweepTarget | None = Field(
         None, description="within: 0.01 of the best, or at_least: 0.85; tasks: {NAME: …} for one task"
     )
@@ -80,15 +86,17 @@ class SweepConfig(Record):
         description="seeds that collapsed or diverged: count (with what guessing gives) or leave_out",
     )
     partial: bool = Field(
-        False, description="part of the sweep of that name: keep the results of its other trials"
+        False, description="this is part of the sweep of that name: keep the results of its other trials"
     )
-    data_dir: str | None = Field(None, description="where the tasks' files lie; relative to this file")
+    data_dir: str | None = Field(
+        None, description="folder with the files of the tasks; relative to this file"
+    )
     storage: str = Field(
         "sweeps",
         description="where results go: a path, relative to the working directory, or s3://bucket/prefix",
     )
     storage_options: dict[str, JsonValue] = Field(
-        default_factory=dict, description="of a storage by URI: endpoint_url, never credentials"
+        default_factory=dict, description="options of a storage by URI: endpoint_url; never credentials"
     )
     catalogues: tuple[str, ...] = Field((), description="more catalogue directories; relative to this file")
     models: Axis = Field(description="axis: architectures at a size")
@@ -98,31 +106,35 @@ class SweepConfig(Record):
         Field(min_length=1),
     ] = Field(description="axis: how a backbone is adapted")
     tasks: Axis = Field(description="axis: what is predicted")
-    axes: RecipeAxes = Field(RecipeAxes(), description="recipe keys that all methods vary, as few-shot sizes")
+    axes: RecipeAxes = Field(
+        RecipeAxes(), description="recipe keys to vary under all methods, say few-shot sizes"
+    )
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
         (12, 34, 56), description="replicates of every cell"
     )
     recipe: RecipePatch = Field(RecipePatch(), description="recipe keys of every cell")
     rules: tuple[Rule, ...] = Field((), description="applied in order; the last one that sets a key wins")
     resources: AskedResources = Field(
-        Resources(), description="what one trial is given; auto, or a device: the plan chooses"
+        Resources(), description="what one trial gets; with auto, or a device, the plan chooses"
     )
-    concurrency: PositiveInt | None = Field(None, description="at most so many trials at once")
+    concurrency: PositiveInt | None = Field(None, description="the most trials that run at once")
     capacity: tuple[NodeKind, ...] | None = Field(
         None,
         min_length=1,
         description="what a cluster by address may grow to; `frontier render` sets it from the worker groups",
     )
-    retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
+    retries: NonNegativeInt = Field(2, description="further attempts after a failure that may not recur")
     on_bad_record: Literal["error", "skip"] | None = Field(
-        None, description="for all tasks; null: as each task says"
+        None, description="what to do with malformed records, for all tasks; null: as each task says"
     )
-    paper_scoring: bool | None = Field(None, description="for all tasks; null: as each task says")
-    full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
+    paper_scoring: bool | None = Field(
+        None, description="also score as Taylor et al. 2024, for all tasks; null: as each task says"
+    )
+    full_data: bool = Field(False, description="ignore recipe.train_rows and dev_rows")
     keep_weights: KeepWeights = Field(
         "frontier",
-        description="of finished trials: adapters and heads only; none; all, whole models included; or "
-        "frontier, which keeps whole models only of cells that no other cell beats",
+        description="weights of finished trials to keep. adapters: adapters and heads only; none; all: whole "
+        "models too; frontier: whole models only of cells that no other cell beats",
     )
     keep_gib: PositiveFloat = Field(
         KEEP_GIB, description="GiB of whole models that keep_weights: frontier keeps at most"
@@ -133,13 +145,14 @@ class SweepConfig(Record):
         "load without Frontier; they may give away text that they were trained on",
     )
     deterministic: bool = Field(
-        False, description="on GPUs as well, equal runs give equal bits: slower, as it takes other kernels"
+        False, description="equal runs give equal bits on GPUs too, with slower kernels"
     )
     checkpoint_seconds: NonNegativeFloat = Field(
-        30.0, description="least seconds between two checkpoints; 0: one after each evaluation"
+        30.0, description="minimum seconds between two checkpoints; 0: one after each evaluation"
     )
     accepted_risks: tuple[Risk, ...] = Field(
-        (), description="what `frontier doctor --strict` may find with `data: sensitive`; the report says so"
+        (),
+        description="problems that `frontier doctor --strict` may find with `data: sensitive`; in the report",
     )
     prices: str | None = Field(
         None, description="an entry of the catalogue's prices, or a YAML file of yours, relative to this file"

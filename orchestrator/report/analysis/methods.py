@@ -32,8 +32,8 @@ STATEMENTS = (
         " is counted once. The degrees of freedom are Satterthwaite's at an upper limit of the seeds'"
         " part. The seeds' variance is moderated over the cells of the task. With folds, K / (K - 1) "
         "times the variance of a seed is added to the documents' part, for training parts that overlap.",
-        "With 95 % confidence the intervals of all cells of a task hold their expected scores over "
-        "other seeds and other test documents, so that of the chosen cell does as well. They suppose "
+        "With 95 % confidence the intervals of all cells of a task contain their expected scores over "
+        "other seeds and other test documents, the chosen cell included. They assume "
         "the same training part and, where the files do not say which documents belong to one patient"
         " or note, independent documents.",
         "Obuchowski and Rockette 1995; Satterthwaite 1946; Smyth 2004 (limma); with folds Nadeau and "
@@ -101,7 +101,7 @@ STATEMENTS = (
         "A cell leaves the set where the cell that scored highest is better by a one-sided paired "
         "test at 5 % over the number of its rivals. A sentence over several tasks holds at 95 % on "
         "each of them.",
-        "With 95 % confidence the set holds the best cell.",
+        "With 95 % confidence the set contains the best cell.",
         "Hsu 1981, multiple comparisons with the best",
         ("S3", "S4"),
     ),
@@ -121,8 +121,8 @@ STATEMENTS = (
         "Holm's method over the family, and an interval that holds for all of the family at once "
         "(Bonferroni). Methods, domains and models are compared over all combinations of the other "
         "two; in how many of these the better one scored higher is given beside it. Steps along the "
-        "frontier are corrected for every two scored cells, as their results picked them. What a matched "
-        "domain gains has an interval that is made in the same way, of each task by itself.",
+        "frontier are corrected for every two scored cells, because their results picked them. The gain of a "
+        "matched domain has an interval that is made in the same way, for each task separately.",
         "A family in which nothing differs claims something in at most 5 % of sweeps. Each family of "
         "each task has its own 5 %; the number of families is given under the answer.",
         "Holm 1979; Smyth 2004; Anders and Huber 2010",
@@ -201,7 +201,7 @@ STATEMENTS = (
         ("than guessing", "with most seeds", "no score here is a result", "nothing is recommended"),
         "Stated where no score is above that of one answer to everything, where most seeds collapsed, "
         "or where no interval of all cells at once is above it. Nothing is recommended then.",
-        'Where a cell does learn more than guessing gives, the sentence "not shown" may still stand: '
+        'Where a cell does learn more than guessing gives, the report may still say "not shown": '
         "it is a limit of the data.",
     ),
     Statement(
@@ -227,7 +227,7 @@ STATEMENTS = (
         "Published numbers beside ours",
         ("agree within 1 point", "differ by more"),
         "Two one-sided tests at 5 % with a margin of 1 point, over our seeds and their runs (Welch). "
-        "A published maximum of k runs is held against the expected maximum of k of ours.",
+        "A published maximum of k runs is compared with the expected maximum of k of ours.",
         '"Agrees" and "differs" are each false in at most 5 %. What is neither is open.',
         "Schuirmann 1987; Lakens 2017",
         ("S8",),
@@ -271,8 +271,8 @@ STATEMENTS = (
     Statement(
         "Composite scores",
         ("The order depends on",),
-        "As in the analysis of Taylor et al. 2024. The order is tried without each point, and with "
-        "points far out in each choice of columns.",
+        "As in the analysis of Taylor et al. 2024. The order is checked without each point, and with "
+        "outlying points in each choice of columns.",
         "The scatter over seeds is not examined.",
         "Taylor et al. 2024",
     ),
@@ -288,9 +288,9 @@ STATEMENTS = (
         ("one look at the complete sweep", "are corrected within each of"),
         "All error rates are those of one report of a complete sweep, on a test part that was not "
         "used before.",
-        "Who looks at 4 equal cells with 3, 4, 5, 6, 8 and 10 seeds and stops at the first claim makes a "
-        "false one in 8 to 10 %, who looks once in 1 to 3 %. A test part that many sweeps were chosen "
-        "on wears out; by how much was not simulated.",
+        "An analyst who looks at 4 equal cells after 3, 4, 5, 6, 8 and 10 seeds and stops at the first claim "
+        "makes a false one in 8 to 10 % of sweeps; with one look, in 1 to 3 %. A test part on which many "
+        "sweeps were compared gives results that are too good; by how much was not simulated.",
         "Lan and DeMets 1983; Dwork et al. 2015",
         ("S9",),
     ),
