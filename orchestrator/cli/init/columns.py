@@ -185,7 +185,7 @@ def task_kind(look: DataLook, text: str | None, label: str | None) -> Answer | Q
         return Question("--kind", "What is predicted of a text?", numbers, tuple(map(str, either)))
     marked = texts is not None and texts.marked >= _MARKED and texts.mean_words <= _SENTENCE_WORDS
     if not marked or texts is None:
-        return Answer(TaskKind.CLASSIFICATION, "its texts mark no pairs of mentions")
+        return Answer(TaskKind.CLASSIFICATION, "one class per text, and no text marks two mentions")
     share = f"{texts.marked:.0%} of its texts mark two mentions"
     if classes is not None and classes.negative is not None:
         return Answer(TaskKind.RELATION, f"{share}, and one class is {classes.negative!r}")

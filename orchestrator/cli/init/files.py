@@ -28,7 +28,9 @@ _READER_MEANS = {
     "separator": "between columns",
 }
 _LIKE_A_NUMBER = re.compile(r"[-+.]?[0-9][0-9a-f_.:+-]*", re.IGNORECASE)
-_SENSITIVE = "# data: sensitive  # if these are texts of patients: then it trains only where they are safe"
+_SENSITIVE = (
+    "# data: sensitive  # if these are texts of patients: trains only if `frontier doctor --strict` passes"
+)
 
 
 def task_text(task: Mapping[str, Any], study: Study) -> str:
@@ -63,23 +65,23 @@ def sweep_text(
     resources = "auto" if gpu else "{cpus: 1}"
     lines = [
         "# Written by `frontier init`. `frontier plan` shows what it costs before anything is trained.",
-        _line("name", name, "of the folder with its results"),
-        _line("question", f"Which model is good enough for {title}, and what is the cheapest?"),
+        _line("name", name, "also the folder with its results"),
+        _line("question", f"Which is the cheapest model that is good enough for {title}?"),
         _line("catalogues", [".", *paths[1:]], "the folder that holds tasks/"),
-        *([_line("data_dir", paths[0])] if paths[0] else []),
+        *([_line("data_dir", paths[0], "the folder with the data")] if paths[0] else []),
         _line("models", list(start.models), f"{start.why}; `frontier list models` shows all"),
         _line("domains", list(start.domains), "what the models were pretrained on, not what your texts are"),
         "methods:",
         *(f"  - {_flow(method)}" for method in start.methods),
         _line("tasks", [name]),
-        _line("seeds", [1, 2, 3], "three trainings of each cell show how far a score scatters"),
+        _line("seeds", [1, 2, 3], "three training runs of each cell show how much a score varies"),
         _line(
             "recipe",
             {"epochs": start.epochs, "batch_size": start.batch_size},
-            "enough steps to learn; raise epochs if the report says `improving`",
+            "enough steps to learn; raise epochs if the report says still rising",
         ),
         _line("good_enough", dict(good_enough), f"in {unit}" if unit else "0.01 is one point of the metric"),
-        _line("resources", None, "what one trial is given").replace("null", resources),
+        _line("resources", None, "what one trial gets").replace("null", resources),
     ]
     return "\n".join(lines) + "\n"
 

@@ -215,7 +215,7 @@ def _show(
     columns = f", {quantity(len(look.columns) + look.other_columns, 'column')}" if look.columns else ""
     rows = quantity(look.rows, "sentence" if look.format == "conll" else "row")
     console.print(f"{source.shown}: {look.format}, {rows}{columns}", highlight=False, soft_wrap=True)
-    table = plain_table("", "taken", "why")
+    table = plain_table("", "choice", "why")
     for key, answer in study.settled.items():
         table.add_row(key.replace("_", " "), answer.value or "–", answer.why)
     table.add_row("max_length", str(study.max_length), study.why_max_length)
