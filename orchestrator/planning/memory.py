@@ -32,7 +32,7 @@ _GATHERED_LAYERS = 2  # of sharded weights: the active one, and the next one in 
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class _Kept:
     """Bytes that one layer keeps for the backward pass: a token and unit of hidden size, of feed-forward
     width, a token and head, and a token, head and token attended to (where attention is written out)."""
 
@@ -51,12 +51,12 @@ class Kept:
 class _Keeping:
     """In half precision and in fp32, of a model that trains as a whole and of one whose layers are frozen."""
 
-    half: Kept
-    half_frozen: Kept
-    full: Kept
-    full_frozen: Kept
+    half: _Kept
+    half_frozen: _Kept
+    full: _Kept
+    full_frozen: _Kept
 
-    def of(self, precision: Precision, frozen: bool) -> Kept:
+    def of(self, precision: Precision, frozen: bool) -> _Kept:
         if precision.halves:
             return self.half_frozen if frozen else self.half
         return self.full_frozen if frozen else self.full
@@ -64,21 +64,21 @@ class _Keeping:
 
 # Measured: what autograd saves for one layer, with attention's fused kernels and LoRA's usual targets where
 # frozen (`tests/component/test_memory_estimate.py` measures some of them again).
-_BERT = _Keeping(Kept(29, 4.5), Kept(33, 2.5), Kept(42, 8.9), Kept(50, 5))
-_DISTILBERT = _Keeping(Kept(27, 4.5), Kept(37, 2.5), Kept(38, 8.9), Kept(53, 5))  # three adapters a layer
-_LLAMA = _Keeping(Kept(35, 8.5), Kept(29, 6.5), Kept(42, 16.9), Kept(42, 13))
-_QWEN3 = _Keeping(Kept(47, 8.5), Kept(37, 6.5), Kept(58, 16.9), Kept(50, 13))
-_MODERNBERT = _Keeping(Kept(25, 8.5), Kept(27, 6.5), Kept(42, 16.9), Kept(42, 13))
-_GPT2 = _Keeping(Kept(29, 10.5), Kept(31, 8.5), Kept(50, 20.9), Kept(50, 17))
-_MOBILEBERT = _Keeping(Kept(22, 8.5), Kept(11, 8.5), Kept(27, 16.9), Kept(16, 17))
+_BERT = _Keeping(_Kept(29, 4.5), _Kept(33, 2.5), _Kept(42, 8.9), _Kept(50, 5))
+_DISTILBERT = _Keeping(_Kept(27, 4.5), _Kept(37, 2.5), _Kept(38, 8.9), _Kept(53, 5))  # three adapters a layer
+_LLAMA = _Keeping(_Kept(35, 8.5), _Kept(29, 6.5), _Kept(42, 16.9), _Kept(42, 13))
+_QWEN3 = _Keeping(_Kept(47, 8.5), _Kept(37, 6.5), _Kept(58, 16.9), _Kept(50, 13))
+_MODERNBERT = _Keeping(_Kept(25, 8.5), _Kept(27, 6.5), _Kept(42, 16.9), _Kept(42, 13))
+_GPT2 = _Keeping(_Kept(29, 10.5), _Kept(31, 8.5), _Kept(50, 20.9), _Kept(50, 17))
+_MOBILEBERT = _Keeping(_Kept(22, 8.5), _Kept(11, 8.5), _Kept(27, 16.9), _Kept(16, 17))
 # Windows of 512 tokens: 6 bytes (7.2 in fp32) a token, head and place of the window.
 _LONGFORMER = _Keeping(
-    Kept(41, 4.5, 3080, 0.8), Kept(39, 2.5, 3080, 0.8), Kept(74, 8.9, 3700, 1.7), Kept(62, 5, 3700, 1.7)
+    _Kept(41, 4.5, 3080, 0.8), _Kept(39, 2.5, 3080, 0.8), _Kept(74, 8.9, 3700, 1.7), _Kept(62, 5, 3700, 1.7)
 )
 _DEBERTA = _Keeping(
-    Kept(56, 2.5, 2430, 0.7), Kept(58, 1, 2430, 0.7), Kept(96, 4.5, 4900, 1.1), Kept(100, 1, 4900, 1.1)
+    _Kept(56, 2.5, 2430, 0.7), _Kept(58, 1, 2430, 0.7), _Kept(96, 4.5, 4900, 1.1), _Kept(100, 1, 4900, 1.1)
 )
-_MAMBA = _Keeping(*(Kept(520, 0) for _ in range(4)))  # without its fused kernels, which keep far less
+_MAMBA = _Keeping(*(_Kept(520, 0) for _ in range(4)))  # without its fused kernels, which keep far less
 
 _KEPT = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "albert"), _BERT),
@@ -92,7 +92,9 @@ _KEPT = {
     "longformer": _LONGFORMER,
     "deberta-v2": _DEBERTA,
 }
-_UNKNOWN = _Keeping(Kept(60, 10.5), Kept(60, 10.5), Kept(100, 21), Kept(100, 21))  # the most of a transformer
+_UNKNOWN = _Keeping(
+    _Kept(60, 10.5), _Kept(60, 10.5), _Kept(100, 21), _Kept(100, 21)
+)  # the most of a transformer
 
 
 @dataclass(frozen=True, slots=True)
