@@ -32,8 +32,8 @@ class BestSet(Record):
 
     `best`: the 95 % set of the best. Of the cells that have two seeds or more the best is one of these, and
     the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
-    behind the first: the paired 95 % interval of the difference in quality, where there is one. Where some of
-    its seeds failed there is none, and the cell is judged by those that worked.
+    behind the first: the paired 95 % interval of the difference in quality, where there is one. Where seeds
+    of one of them failed there is none; a further cell is then judged by its seeds that worked.
 
     `detectable`: how far behind the first a cell must be measured to be left out, and `limit` what would
     lessen that. `settled`: what would lessen it to the margin, None where it is no more than that.
@@ -72,7 +72,7 @@ def best_set(
     needed: list[tuple[float, Limit | None, int | None]] = []
     for rival in judged[1:]:
         gap = difference(top, rival.if_none_failed, prior)
-        p, interval = gap.p, None if rival.scattered else gap.interval
+        p, interval = gap.p, None if top.scattered or rival.scattered else gap.interval
         with_documents = with_documents and gap.documents is not None
         if p is None:  # it may be the best, for all that these results say
             silent.append(rival.name)

@@ -207,7 +207,7 @@ def best_set_sentence(
     if silent:
         text += (
             f" {named_list(silent, _MOST_NAMED)} cannot be judged against {names[0]}: they share fewer than "
-            "two seeds, or differ by the same amount on each."
+            "two seeds that worked, or differ by the same amount on each."
         )
     if left_out:
         cells = "cell has" if left_out == 1 else "cells have"

@@ -10,8 +10,9 @@ a lower limit above the margin. Whichever cell scored highest, one pair has to b
 false, so the same level pays for choosing it by its score. What is not shown is open.
 
 A cell of which some seeds failed is judged by those that worked wherever that can only flatter it: what is
-shown to be better than these is better than the cell, and the scatter between both groups of seeds, which no
-t-interval describes, makes no limit as wide as the scale.
+shown to be better than these is better than the cell. The scatter between both groups of seeds, which no
+t-interval describes, makes limits as wide as the scale: where nothing is shown in spite of it, a pair cannot
+be judged.
 
 Where good enough is a least quality, the limits are those of each cell's quality over seeds and documents.
 """
@@ -51,8 +52,8 @@ class GoodEnough(Record):
     For `within` the cell is `shown` where no other one may be better by that or more, and all can be judged;
     `cheaper` has the limits of the best less each cell that costs less than `cell`. For `at_least` it is
     shown where the lower limit of its own quality reaches that; `cheaper` has the limits of the quality of
-    each. Where some seeds of a cheaper cell failed, they are those of the ones that worked. None means that a
-    cell cannot be judged.
+    each. Those of the cells in `by_seeds_that_worked` are without their failed seeds. None means that a cell
+    cannot be judged.
 
     `held_out` and `best_held_out`: what the cell that is chosen in the same way, or the best, scores on seeds
     and documents that had no part in choosing it. None where cells have other seeds than others.
@@ -65,6 +66,7 @@ class GoodEnough(Record):
     most_below: float | None
     unjudged: int = 0  # cells that share fewer than two seeds with `cell`, or no scatter
     cheaper: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
+    by_seeds_that_worked: tuple[str, ...] = Field((), exclude_if=lambda names: not names)
     budgets: dict[str, bool] = Field(default_factory=dict)
     cells: int = 2  # that were chosen from
     held_out: float | None = None
@@ -95,6 +97,11 @@ def good_enough(
     cheaper = [p.name for p in scored if _cost(p) < _cost(named)]
     below = judge.below(named.name, [p.name for p in scored])
     cells = [replicates[p.name] for p in scored]
+    limits = {
+        name: judge.behind(first, name) if target.at_least is None else judge.at_most(name)
+        for name in cheaper
+    }
+    worked = [name for name, ends in limits.items() if ends and judge.rival(first, name).dropped]
     return GoodEnough(
         comparison=points[0].comparison,
         cell=named.name,
@@ -102,10 +109,8 @@ def good_enough(
         shown=judge.shown(named.name, [p.name for p in scored]),
         most_below=below.most,
         unjudged=below.unjudged,
-        cheaper={
-            name: judge.behind(first, name) if target.at_least is None else judge.at_most(name)
-            for name in cheaper
-        },
+        cheaper=limits,
+        by_seeds_that_worked=tuple(worked),
         budgets=_budgets(scored, judge, target),
         cells=len(scored),
         held_out=held_out_score(cells, lambda scores: _chosen(scored, scores, target)),
@@ -144,6 +149,7 @@ class _Judge:
         self, replicates: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
     ) -> None:
         self._replicates, self._prior, self._cells, self._target = replicates, prior, cells, target
+        self._within = target.within or 0.0
         # Of pairs: each budget asks for the same ones again.
         self._limits: dict[tuple[int, int], Interval | None] = {}
 
@@ -153,7 +159,7 @@ class _Judge:
             own = self.own(name)
             return own is not None and own[0] >= self._target.at_least
         below = self.below(name, cells)
-        return below.unjudged == 0 and (below.most is None or below.most < (self._target.within or 0.0))
+        return below.unjudged == 0 and (below.most is None or below.most < self._within)
 
     def own(self, name: str) -> Interval | None:
         """Return the limits of the quality of `name`, a share, over seeds and documents."""
@@ -169,8 +175,17 @@ class _Judge:
         return None if half is None else between(estimate.mean, half, 0.0, 1.0)
 
     def behind(self, best: str, name: str) -> Interval | None:
-        """Return the limits of `best` less `name`, as if no seed of `name` had failed."""
-        return self._of(self._replicates[best], self._replicates[name].if_none_failed)
+        """Return the limits of `best` less `name`, as if no seed of `name` had failed. Where seeds of the
+        best failed as well, all seeds count: without those of both, the best would gain more."""
+        first, rival = self._replicates[best], self.rival(best, name)
+        limits = self._of(first, rival)
+        holds = limits is not None and limits[0] > self._within
+        return limits if holds or not (first.scattered or rival.scattered) else None
+
+    def rival(self, best: str, name: str) -> Replicates:
+        """Return `name` as it is held against `best`."""
+        cell = self._replicates[name]
+        return cell if self._replicates[best].failed else cell.if_none_failed
 
     def _of(self, left: Replicates, right: Replicates) -> Interval | None:
         """Return the limits of `left` less `right`; only the best itself cannot be misjudged."""
@@ -182,9 +197,13 @@ class _Judge:
     def below(self, name: str, cells: Sequence[str]) -> _Below:
         """Return how much better than `name` the others may be, as if no seed of theirs had failed."""
         named, others = self._replicates[name], [self._replicates[one] for one in cells if one != name]
-        all_limits = [self._of(other.if_none_failed, named) for other in others]
-        upper = [limits[1] for limits in all_limits if limits is not None]
-        return _Below(max(0.0, *upper) if upper else None, len(all_limits) - len(upper))
+        upper = []
+        for other in (cell.if_none_failed for cell in others):
+            limits = self._of(other, named)
+            scattered = named.scattered or other.scattered
+            if limits is not None and (limits[1] < self._within or not scattered):
+                upper.append(limits[1])
+        return _Below(max(0.0, *upper) if upper else None, len(others) - len(upper))
 
 
 def _ends(estimate: MeanEstimate, level: float) -> Interval | None:

@@ -217,8 +217,10 @@ STATEMENTS = (
         ),
         "Seeds that collapsed or diverged count with what guessing gives (failures: count). The share"
         " of seeds that fail has an exact binomial interval; where none failed, its upper limit "
-        "alone. Scores of seeds that failed and of seeds that worked are two groups, which no interval is "
-        "made over: where it can only flatter the cell, limits are those of the seeds that worked.",
+        "alone. Scores of seeds that failed and of seeds that worked are two groups, whose scatter no "
+        "t-interval describes. So a rival is judged by its seeds that worked, which can only flatter it; a "
+        "single one by how the seeds of the other cells scatter. A difference of two cells with such seeds "
+        "has an interval only where it is shown in spite of their scatter.",
         "At least 95 %.",
         "Clopper and Pearson 1934; Hanley and Lippman-Hand 1983",
         ("S7",),

@@ -93,7 +93,7 @@ def _answer(
     less = saving(points, judged, scale, sure)
     chosen = _chosen(judged, close == top, points[top])
     if close == top:
-        cheaper = "" if judged is None else _cheaper(judged, near, scale, sure, marks)
+        cheaper = "" if judged is None else _cheaper(judged, near, scale, sure)
         doubts = marked(cheaper + less + shown, marks)
         return f"The best is {_named(points[top], metric, unit)}.{chosen}{doubts}"
     ending = _between(points[top].name, points[close].name, claims)
@@ -160,9 +160,7 @@ def _shown(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) -> s
     )
 
 
-def _cheaper(
-    judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str, marks: Mapping[str, str]
-) -> str:
+def _cheaper(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) -> str:
     """What is known of the cells that cost less than the best."""
     if not judged.cheaper:
         return " Nothing is cheaper."
@@ -173,7 +171,7 @@ def _cheaper(
     if not limits:
         return f" Whether anything cheaper comes {near} of it cannot be judged yet."
     name, (low, high) = min(limits.items(), key=lambda item: (sum(item[1]), item[0]))
-    scored = f"the seeds of {name} that worked" if name in marks else name
+    scored = f"the seeds of {name} that worked" if name in judged.by_seeds_that_worked else name
     return (
         f" Whether anything cheaper comes {near} of it is open: {scored} scored "
         f"{scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)} ({sure})."

@@ -208,7 +208,8 @@ def mean_difference(
 ) -> MeanEstimate:
     """The mean over the pairs of the first less the second, on the seeds that all of them have. With failed
     seeds among them, their own scatter alone is what it is judged by. `weight`: the sum of the squares of the
-    weights of all cells, where one cell is in several pairs."""
+    weights of all cells, where one cell is in several pairs. The one seed that is left of a cell whose others
+    failed is judged by how the other cells scatter."""
     if any(r.failed for pair in pairs for r in pair):
         prior = None
     weight = 2 / len(pairs) if weight is None else weight
@@ -230,9 +231,28 @@ def _mean(
     values = np.mean([a.of(seeds) - b.of(seeds) for a, b in pairs], axis=0)
     sets = {r.test_set for pair in pairs for r in pair}
     folds = pairs[0][0].folds
+    if len(values) == 1 and prior is not None and any(r.dropped for pair in pairs for r in pair):
+        return _of_one_seed(pairs, seeds, prior, weight)
     if len(sets) > 1 or None in sets:
         return mean_estimate(values, None, prior, weight, folds=folds)
     parts = np.zeros(1)
     for a, b in pairs:
         parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
     return mean_estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit, folds)
+
+
+def _of_one_seed(
+    pairs: list[ReplicatePair], seeds: Sequence[int], prior: Prior, weight: float
+) -> MeanEstimate:
+    """Estimate from the one seed that they share, by how the seeds of the other cells scatter."""
+    values, folds = [a.of(seeds) - b.of(seeds) for a, b in pairs], pairs[0][0].folds
+    variance, freedom = prior.moderate(0.0, 0.0, weight)
+    documents, n = variance * overlap(folds), None
+    sets = {r.test_set for pair in pairs for r in pair}
+    if len(sets) == 1 and None not in sets:
+        parts = np.mean([a.parts_of(seeds) - b.parts_of(seeds) for a, b in pairs], axis=0)
+        n = parts.shape[1] if parts.shape[1] > 1 else None
+        documents += 0.0 if n is None else float(parts.var(ddof=1)) / n
+    return MeanEstimate(
+        float(np.mean(values)), 1, n, math.sqrt(variance), math.sqrt(documents), freedom, pairs[0][0].unit
+    )

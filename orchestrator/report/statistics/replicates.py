@@ -26,6 +26,7 @@ class Replicates:
     failed: frozenset[int] = frozenset()
     unit: Unit = Unit.DOCUMENT  # what its documents are
     folds: int | None = None  # trainings of a seed, which together tested each document; None: one
+    dropped: int = 0  # seeds that failed and were left out, by `if_none_failed`
 
     @property
     def mean(self) -> float:
@@ -45,10 +46,9 @@ class Replicates:
     @cached_property
     def if_none_failed(self) -> Replicates:
         """Return the cell by the seeds that worked, which can only flatter it: so what is better than this is
-        better than the cell. The cell itself where none failed, fewer than two worked, or these scored no
-        better."""
+        better than the cell. The cell itself where none failed, none worked, or these scored worse."""
         places = [place for place, seed in enumerate(self.seeds) if seed not in self.failed]
-        if not self.failed or len(places) < 2 or float(self.quality[places].mean()) < self.mean:
+        if not self.failed or not places or float(self.quality[places].mean()) < self.mean:
             return self
         return replace(
             self,
@@ -57,6 +57,7 @@ class Replicates:
             device_hours=self.device_hours[places],
             parts=None if self.parts is None else self.parts[places],
             failed=frozenset(),
+            dropped=len(self.failed),
         )
 
     @cached_property

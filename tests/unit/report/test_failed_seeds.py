@@ -191,3 +191,56 @@ def test_no_interval_is_made_over_seeds_that_failed_and_seeds_that_worked(tmp_pa
         "seeds that failed and seeds that worked have no common scatter, so nothing is claimed."
     )
     assert [group for group in report.tasks[0].groups if not group.best] == []
+
+
+def of_two(path: Path, full: list[float | None], ia3: list[float | None]) -> Report:
+    """full and the cheaper ia3 on the same seeds; None is a seed that collapsed."""
+    built = LedgerBuilder(path)
+    trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=list(range(len(full))))
+    for trial, quality in zip(trials, [*full, *ia3], strict=True):
+        seconds = 120 if trial.cell.method == "full" else 40
+        failure = FailureKind.COLLAPSED if quality is None else None
+        built.attempt(trial, Fate(quality=quality, failure=failure, outcome=GUESS, seconds=seconds))
+    return build_report(built.ledger.sweep(), built.ledger.trials())
+
+
+@pytest.mark.parametrize(
+    ("full", "ia3"),
+    [
+        ([0.851, 0.846, 0.848], [0.9, None, None]),  # no two seeds of the rival worked
+        ([0.951, 0.946, None, 0.94, 0.95], [0.601, 0.603, 0.59, 0.6, 0.61]),  # the best itself fails
+    ],
+)
+def test_what_the_scatter_of_two_groups_leaves_open_cannot_be_judged(tmp_path, full, ia3):
+    report = of_two(tmp_path, full, ia3)
+    [judged] = report.tasks[0].good_enough
+    assert (judged.cheaper, judged.by_seeds_that_worked) == ({"tiny/general/ia3": None}, ())
+    [answer] = report.tasks[0].answers
+    assert "Whether anything cheaper comes within 1 point of it cannot be judged yet." in answer
+    assert "that worked scored" not in answer
+    assert "is not shown to be worse" not in answer
+
+
+def test_where_both_failed_on_a_seed_it_counts_for_both(tmp_path):
+    full, ia3 = [0.8665, 0.866, 0.867, 0.8655], [0.850, 0.8495, 0.8505, 0.850]
+    report = of_two(tmp_path, [*full, None, None], [*ia3, None, None])
+    [judged] = report.tasks[0].good_enough
+    assert judged.cheaper == {"tiny/general/ia3": None}  # 1.1 points behind, 1.6 on the seeds that worked
+    assert "Nothing cheaper" not in report.tasks[0].answers[0]
+
+
+def test_the_one_seed_that_worked_is_judged_by_the_scatter_of_the_other_cells(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    trials = built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=[11, 12, 13])
+    scores = {"full": [0.851, 0.846, 0.848], "lora-r8": [0.79, 0.8, 0.798], "ia3": [0.6, None, None]}
+    for trial in trials:
+        quality = scores[trial.cell.method][trial.seed - 11]
+        failure = FailureKind.COLLAPSED if quality is None else None
+        seconds = {"full": 120, "lora-r8": 80, "ia3": 40}[trial.cell.method]
+        built.attempt(trial, Fate(quality=quality, failure=failure, outcome=GUESS, seconds=seconds))
+    [task] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks
+    [judged] = task.good_enough
+    low, high = judged.cheaper["tiny/general/ia3"]
+    assert 0.2 < low < 0.251 < high < 0.3  # 0.851 less 0.6, on the seed that worked
+    assert judged.by_seeds_that_worked == ("tiny/general/ia3",)
+    assert [group.cells for group in task.groups if group.best] == [("tiny/general/full",)]
