@@ -43,16 +43,16 @@ class Answerer:
     def _labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         first = self.use.labels[0]
         encoded = self._encoded([Text(g.text, g.second_text, first, str(g.number)) for g in given])
-        records = []
-        for shares, was_cut in zip(self._read(encoded, _shares), encoded.were_cut, strict=True):
-            records.append(
-                {
-                    "label": self.use.labels[int(shares.argmax())],
-                    "probabilities": dict(zip(self.use.labels, map(_rounded, shares.tolist()), strict=True)),
-                    "cut": was_cut,
-                }
-            )
-        return records
+        logits = torch.stack(self._read(encoded))
+        bests, all_shares = logits.argmax(-1).tolist(), _shares(logits).tolist()
+        return [
+            {
+                "label": self.use.labels[best],
+                "probabilities": dict(zip(self.use.labels, map(_rounded, shares), strict=True)),
+                "cut": was_cut,
+            }
+            for best, shares, was_cut in zip(bests, all_shares, encoded.were_cut, strict=True)
+        ]
 
     def _numbers(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         encoded = self._encoded([RegressionText(g.text, g.second_text, "", str(g.number)) for g in given])
