@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[1]
 profiles.load()
 # Several processes share the cores. What the tests start sets its own number of threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Some CI services make typer draw for a terminal, or of a width of their own.
+os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
+os.environ.pop("TERMINAL_WIDTH", None)
 
 
 gc.disable()  # until all modules of the tests are imported
