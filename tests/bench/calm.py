@@ -32,6 +32,7 @@ FILES = (
     "component/test_ranks_in_launchers.py",
     "component/test_sharded.py",
     "component/test_stage.py",
+    "component/test_token_counts.py",
     "contract",
     "unit/config/test_inputs.py",
     "unit/data/test_holdout.py",
