@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, model_validator
 
 from orchestrator.contracts.metrics import MetricName, MetricValue
-from orchestrator.contracts.phase_work import PhaseWork, sum_of
+from orchestrator.contracts.phase_work import NO_WORK, PhaseWork, add_work, sum_of
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.target_scale import TargetScale
@@ -131,8 +131,11 @@ class Outcome(Record):
     parameters: Parameters | None = None
     peak_host_memory_bytes: PositiveInt | None = None
     peak_device_memory_bytes: PositiveInt | None = None
-    train_tokens: NonNegativeInt = 0  # real ones, padding left out; inherited ones included
-    tokens_per_second: NonNegativeFloat | None = None  # real tokens through training steps
+    # Real ones that training steps consumed, padding left out; inherited ones included. Under head-only most
+    # come as kept states: `work` has the tokens that the model read.
+    train_tokens: NonNegativeInt = 0
+    # Real tokens that the model read in training, by the seconds of training. None: not counted.
+    tokens_per_second: NonNegativeFloat | None = None
     # train, dev, test, train_available, dev_available
     rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
     splits: dict[Split, SplitCounts] = Field(default_factory=dict)  # see `counted`
@@ -176,6 +179,27 @@ class Outcome(Record):
             return None
         scoring = self.failure.phase.is_scoring
         return scoring, self.evaluation_batch_size if scoring else self.micro_batch_size
+
+    @property
+    def read_share(self) -> float | None:
+        """Return how many tokens the model read in training, as a multiple of those that steps consumed:
+        1 in ordinary training. None if either is not known."""
+        read = self._tokens(Phase.TRAIN)
+        return None if read is None or not self.train_tokens else read / self.train_tokens
+
+    @property
+    def dev_reads(self) -> int | None:
+        """Return about how often the model read all of dev, at least once, by the mean length of the texts of
+        train. None if that or the tokens of evaluations are not known."""
+        read, examples = self._tokens(Phase.EVALUATE), self.epochs * self.rows.get(Split.TRAIN, 0)
+        dev = self.rows.get(Split.DEV, 0)
+        if read is None or not (examples and dev and self.train_tokens):
+            return None
+        return max(1, round(read / (dev * self.train_tokens / examples)))
+
+    def _tokens(self, phase: Phase) -> int | None:
+        """Return the tokens that the model read in a phase, inherited ones included."""
+        return add_work(self.work, self.inherited_work).get(phase, NO_WORK).tokens
 
     @property
     def result_phases(self) -> PhaseSeconds:

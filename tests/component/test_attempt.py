@@ -56,6 +56,18 @@ def test_tokens_are_real_ones_without_padding(lab, outcome_of):
     assert outcome_of(order).train_tokens == 3 * (count + 2 * 42)
 
 
+@pytest.mark.parametrize(("method", "share"), [("full", 1), ("head-only", 1 / 3)])
+def test_the_pace_and_the_shares_are_of_tokens_that_the_model_read(lab, outcome_of, method, share):
+    order = lab.order(method, recipe={"epochs": 3})
+    run_attempt(order)
+    outcome = outcome_of(order)
+    read = outcome.work[Phase.TRAIN].tokens
+    assert read == pytest.approx(share * outcome.train_tokens)
+    assert outcome.tokens_per_second == pytest.approx(read / outcome.phases[Phase.TRAIN])
+    assert outcome.read_share == pytest.approx(share)
+    assert outcome.dev_reads == round(3 * share)
+
+
 def test_a_cap_takes_fewer_rows_and_says_how_many_there_were(lab, outcome_of):
     order = lab.order(recipe={"train_rows": 10, "dev_rows": 5})
     run_attempt(order)

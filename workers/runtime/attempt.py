@@ -26,6 +26,7 @@ from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.metrics import IN_THE_UNIT
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
+from orchestrator.contracts.phase_work import NO_WORK, add_work
 from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
@@ -162,6 +163,7 @@ def _outcome(
     (host_peak, device_peak), (work, origins) = _peaks(gauges), gauges.work()
     phases = meter.seconds()
     train_seconds = add_phases(records.inherited_phases, phases).get(Phase.TRAIN)
+    read = add_work(records.inherited_work, work).get(Phase.TRAIN, NO_WORK).tokens
     return Outcome(
         trial=order.trial.name,
         fingerprint=order.trial.fingerprint,
@@ -191,7 +193,7 @@ def _outcome(
         peak_host_memory_bytes=host_peak,
         peak_device_memory_bytes=device_peak,
         train_tokens=progress.tokens,
-        tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
+        tokens_per_second=read / train_seconds if train_seconds and read else None,
         rows=inputs.rows,
         splits=inputs.splits,
         train_classes=inputs.train_classes,
