@@ -28,6 +28,10 @@ class Timing(Record):
     joules: NonNegativeFloat | None = None  # of the whole attempt, where there was a meter
     peak_memory_bytes: PositiveInt | None = None  # of the device where it is a GPU, else of the host
     spread: str = ""  # how the devices were used, as in `Device`
+    # Tokens that the backbone read in training, by those that its steps consumed: less than 1 where head-only
+    # kept states, more than 1 where it read texts again. None: not recorded.
+    read_share: NonNegativeFloat | None = None
+    dev_reads: PositiveInt | None = None  # how often the backbone read dev; None: not recorded
     pass_size: PositiveInt | None = None  # examples of a training pass of one process; None: not recorded
 
     @property

@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.kept_states import one_process_keeps
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.split_counts import SplitCounts
@@ -20,7 +21,6 @@ from orchestrator.planning.observed_times import ENOUGH, Observation, Profile, T
 from orchestrator.planning.rates import AssumedRate
 from orchestrator.planning.workload import (
     Workload,
-    evaluations,
     training_steps,
     with_counted_size,
 )
@@ -146,14 +146,15 @@ class Forecaster:
         """Return the forecast, None if neither the ledger nor the catalogue allows one. A candidate of a
         search never scores test. `resources`: what the trial is given, if the sweep leaves that to the
         plan."""
-        devices = (resources or self._resources).devices
+        given = resources or self._resources
+        devices, one = given.devices, not isinstance(given, Resources) or one_process_keeps(given)
         names = workload.backbone.name, workload.method.name, workload.task.name
-        key = (*names, workload.recipe, candidate, devices)
+        key = (*names, workload.recipe, candidate, devices, one)
         if key not in self._known:
             by_tokenizer = self._tokens.get(workload.task.name, {}).get(workload.backbone.name)
             counts, length = self._counts.get(workload.task.name, {}), workload.recipe.max_length
             task = with_counted_size(workload.task, counts, by_tokenizer, length)
-            workload = replace(workload, task=task)
+            workload = replace(workload, task=task, one_process=one)
             forecast = self._forecast(workload, candidate, devices)
             self._known[key] = None if forecast is None else _on(forecast, devices)
         return self._known[key]
@@ -170,7 +171,7 @@ class Forecaster:
                 if training is None:
                     continue
                 steps = training_steps(task, recipe, typical.rows)
-                scored = evaluations(workload.method.settings, recipe, steps)
+                scored = workload.evaluations(steps, typical.rows)
                 seconds = typical.before + training + typical.per_evaluation * scored
                 seconds += 0.0 if candidate else typical.closing
                 spread = max(SPREADS[basis][level], typical.spread or 0.0)

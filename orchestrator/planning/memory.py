@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.frozen_precision import frozen_in_half
-from orchestrator.contracts.kept_states import MOST_BYTES
+from orchestrator.contracts.kept_states import one_process_keeps
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.model_shape import ModelShape
 from orchestrator.contracts.recipe import Recipe
@@ -132,14 +132,20 @@ def gib(amount: float) -> str:
 
 
 def estimate(
-    backbone: BackboneSpec, settings: Settings, recipe: Recipe, resources: Resources, precision: Precision
+    backbone: BackboneSpec,
+    settings: Settings,
+    recipe: Recipe,
+    resources: Resources,
+    precision: Precision,
+    state_bytes: int | None = 0,
 ) -> Estimate | None:
     """Return the memory for training on the GPUs of `resources`, with `micro_batch_size` of the longest
-    examples in a pass. None if the catalogue does not say how large the model is."""
+    examples in a pass. None if the catalogue does not say how large the model is. `state_bytes`:
+    `Workload.state_bytes`; what is unknown counts as nothing."""
     shape = shape_of(backbone)
     if shape is None:
         return None
-    trial = _Trial(backbone, settings, recipe, resources, precision, shape)
+    trial = _Trial(backbone, settings, recipe, resources, precision, shape, state_bytes or 0)
     return Estimate(tuple(part for part in trial.parts() if part.bytes >= 0.005 * GIB))
 
 
@@ -151,13 +157,14 @@ class _Trial:
     resources: Resources
     precision: Precision
     shape: ModelShape
+    state_bytes: int
 
     def parts(self) -> Iterator[Part]:
         trained = float(self.settings.trained_parameters(self.shape))
         yield from self._zero(trained) if self._zero_stage else self._plain(trained)
         yield max(self._activations(), self._scoring(), key=lambda part: part.bytes)
-        if self.settings.trains_head_alone and self.resources.processes == 1:
-            yield Part("hidden states of the frozen backbone, at most", MOST_BYTES)
+        if one_process_keeps(self.resources):
+            yield Part("hidden states of the frozen backbone", self.state_bytes)
         runtime = CONTEXT_BYTES + (_EXCHANGE if self.resources.processes > 1 else 0)
         yield Part("runtime", runtime + (_QUANTISED_KERNELS if self.settings.quantised_to else 0))
 

@@ -22,7 +22,7 @@ def shape_of(backbone: BackboneSpec) -> ModelShape | None:
         return ModelShape(
             generated, h, i, weights.heads, embeddings + generated * (4 * h * h + 2 * h * i), embeddings
         )
-    hidden, layers = _first(shape, _HIDDEN), depth(backbone)
+    hidden, layers = width_of(backbone), depth(backbone)
     if backbone.parameters is None or hidden is None or layers is None or "vocab_size" not in shape:
         return None
     return ModelShape(
@@ -33,6 +33,12 @@ def shape_of(backbone: BackboneSpec) -> ModelShape | None:
         parameters=backbone.parameters,
         embeddings=int(shape["vocab_size"]) * int(shape.get("embedding_size", hidden)),
     )
+
+
+def width_of(backbone: BackboneSpec) -> int | None:
+    """Return the values of a hidden state, None if the entry does not say."""
+    weights = backbone.weights
+    return weights.hidden_size if isinstance(weights, MadeWeights) else _first(backbone.shape, _HIDDEN)
 
 
 def _first(given: dict[str, Any], keys: tuple[str, ...]) -> int | None:

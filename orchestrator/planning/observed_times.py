@@ -9,15 +9,15 @@ from functools import cached_property
 
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import TrialSpec
-from orchestrator.planning.workload import Workload, evaluations
+from orchestrator.planning.workload import Workload
 
 ENOUGH = 3  # trials that show how much trials like them vary
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a finished trial or a probe took, and for how much work: examples and evaluations as
-    `Workload.passes` counts them."""
+    """What a finished trial or a probe took, and for how much work: examples and evaluations in passes
+    through the whole model, as its record tells (`Workload.passes_made`)."""
 
     timing: Timing
     examples: float | None
@@ -32,14 +32,13 @@ class Observation:
         """Return what a trial took on an exclusive device. Without a `timing`, all of it counts as
         training."""
         alone = (timing or Timing(device_type=device_type, train_seconds=wall_seconds)).alone
-        trained, work = alone.steps * spec.recipe.batch_size, Workload.of_trial(spec)
-        examples = work.passes(trained, alone.rows) if trained else work.training_passes(alone.rows)
-        each = work.operations_per_example()
+        work = Workload.of_trial(spec)
+        examples, each = work.passes_made(alone), work.operations_per_example()
         return cls(
             timing=alone,
             examples=examples,
             operations=None if examples is None or each is None else examples * each,
-            evaluations=evaluations(spec.method.settings, spec.recipe, alone.steps or None),
+            evaluations=work.evaluations_made(alone),
             candidate=spec.candidate is not None,
         )
 

@@ -16,6 +16,7 @@ from orchestrator.contracts.resources import Resources, Sharding
 from orchestrator.contracts.sharding import why_not_shared
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning.memory import Estimate, estimate, gib
+from orchestrator.planning.workload import Workload
 
 T = TypeVar("T")
 
@@ -58,11 +59,12 @@ class Placer:
         if device is None:
             return Placement(Resources(cpus=asked.cpus))
         settings = cell.variant.spec.settings
-        key = (cell.backbone.name, settings, cell.recipe)
+        states = Workload.of_cell(cell).state_bytes()
+        key = (cell.backbone.name, settings, cell.recipe, states)
         if alone:
             asked = asked.model_copy(update={"share": False})
         if (key, alone) not in self._known:
-            self._known[key, alone] = _least(asked, device, cell.backbone, settings, cell.recipe)
+            self._known[key, alone] = _least(asked, device, cell, states)
         return self._known[key, alone]
 
 
@@ -79,8 +81,9 @@ def holds(device: DeviceKind, resources: Resources, needs: Estimate) -> bool:
 
 
 def _least(
-    asked: AutoResources, device: DeviceKind, backbone: BackboneSpec, settings: Settings, recipe: Recipe
+    asked: AutoResources, device: DeviceKind, cell: GridCell, states: int | None
 ) -> Placement | Refusal:
+    backbone, settings, recipe = cell.backbone, cell.variant.spec.settings, cell.recipe
     precision, tried = precision_on(device, recipe), list[tuple[Resources, Estimate]]()
     if precision is Precision.BF16 and not device.bf16:
         return Refusal(
@@ -90,7 +93,7 @@ def _least(
         return Refusal(f"{settings.kind} cannot train in {precision}: {problem}; set precision: fp32")
     for way in _ways(asked, backbone, settings, recipe):
         resources = way.model_copy(update={"device": device.name})
-        needs = estimate(backbone, settings, recipe, resources, precision)
+        needs = estimate(backbone, settings, recipe, resources, precision, states)
         if needs is None:
             return Placement(Resources(cpus=asked.cpus, gpus=1, device=device.name), precision)
         if holds(device, resources, needs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestrator.config import GridCell
@@ -10,7 +10,7 @@ from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.probe import Standalone, Timing
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
-from orchestrator.planning.workload import Workload, evaluations, training_steps
+from orchestrator.planning.workload import Workload, training_steps
 
 Family = tuple[str, str, str]  # backbone, method entry, task
 
@@ -39,14 +39,16 @@ def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
     """A step of the cell to one of the probe is as their arithmetic: the same, but for a family whose cells
     differ in length, batch or settings, and under head-only, whose later epochs take less."""
     recipe, task = cell.recipe, cell.task.spec
-    settings, rows = probe.method.settings, timing.rows
-    scored = timing.evaluate_seconds / evaluations(settings, probe.recipe, timing.steps)
+    rows = timing.rows
+    work = replace(Workload.of_cell(cell), one_process=not timing.spread)
     before = timing.load_seconds + timing.tokenise_seconds + timing.warm_up_seconds
     planned = training_steps(task, recipe, rows)
     # The length of a text, where the plan has counted it, stands in the cell's task alone.
     measured = replace(Workload.of_trial(probe), backbone=cell.backbone, task=task)
-    step = _arithmetic(Workload.of_cell(cell), planned, rows) / _arithmetic(measured, timing.steps, rows)
-    scoring = scored * evaluations(settings, recipe, planned)
+    passes = None if planned is None else work.passes(planned * recipe.batch_size, rows)
+    step = _a_step(work, passes, planned) / _a_step(measured, measured.passes_made(timing), timing.steps)
+    scored = timing.evaluate_seconds / measured.evaluations_made(timing)
+    scoring = scored * work.evaluations(planned, rows)
     return Standalone(
         device_type=timing.device_type,
         step_seconds=timing.train_seconds / timing.steps * step * timing.devices,
@@ -55,9 +57,8 @@ def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
     )
 
 
-def _arithmetic(work: Workload, steps: int | None, rows: Mapping[str, int]) -> float:
-    """Return the operations of an optimiser step, as the mean of so many, or its examples if the model's size
-    is unknown."""
-    size = work.recipe.batch_size
-    examples = size if steps is None else work.passes(steps * size, rows) / steps
+def _a_step(work: Workload, passes: float | None, steps: int | None) -> float:
+    """Return the operations of an optimiser step, the mean of `steps` that took `passes` through the whole
+    model, or its examples if the model's size is unknown. None: a batch."""
+    examples = work.recipe.batch_size if passes is None or steps is None else passes / steps
     return examples * (work.operations_per_example() or 1.0)

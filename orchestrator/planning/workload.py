@@ -8,16 +8,20 @@ from dataclasses import dataclass
 
 from orchestrator.config import GridCell
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
-from orchestrator.contracts.methods import MethodSpec, Settings
+from orchestrator.contracts.kept_states import MOST_BYTES, kept_bytes
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.token_counts import TokenCounts
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
+from orchestrator.planning.model_size import width_of
 
 # Of a pass through the whole model, what one takes of the head alone, whose backbone has read the texts
-# before (`workers.frozen`): a little, and not nothing, as Python's time for a step stays.
+# before (`workers.frozen`). Assumed, for all models alike: the larger a backbone, the less it is. Where the
+# pace of a head-only trial is known, it matters only as far as the number of epochs differs.
 PASS_OF_HEAD = 0.1
 _RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture
 
@@ -96,29 +100,22 @@ def training_steps(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | Non
     return None if examples is None else recipe.epochs * math.ceil(examples / recipe.batch_size)
 
 
-def evaluations(settings: Settings, recipe: Recipe, steps: int | None) -> float:
-    """Return how often dev is scored, at most once a step: in passes through the whole model."""
-    planned = recipe.planned_evaluations
-    scored = planned if steps is None else max(1, min(planned, steps))
-    return _passes(settings, scored, 1)
-
-
-def _passes(settings: Settings, number: float, first: float | None) -> float:
-    """Return how many passes through the whole model take as long as `number` passes, of which the `first`
-    meet their texts for the first time."""
-    if not settings.trains_head_alone or first is None or number <= first:
-        return number
-    return first + PASS_OF_HEAD * (number - first)
+def _passes(number: float, read: float | None) -> float:
+    """Return how many passes through the whole model take as long as `number` passes of which the backbone
+    `read` some, and the others were of the head alone. None: it read all."""
+    return number if read is None else read + PASS_OF_HEAD * max(0.0, number - read)
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a trial trains: the parts of its cell that decide how much work it is."""
+    """What a trial trains: the parts of its cell that decide how much work it is. `one_process`: as
+    `contracts.kept_states.one_process_keeps` of what it is given."""
 
     backbone: BackboneSpec
     method: MethodSpec
     task: TaskSpec
     recipe: Recipe
+    one_process: bool = True
 
     @classmethod
     def of_cell(cls, cell: GridCell) -> Workload:
@@ -143,10 +140,58 @@ class Workload:
         tokens = min(mean_tokens, self.recipe.max_length)
         return float(self.method.settings.flops_per_weight * weights * tokens)
 
+    def state_bytes(self, rows: Mapping[str, int] | None = None) -> int | None:
+        """Return the bytes of the hidden states of train and dev that head-only keeps: 0 if it keeps none,
+        None if the number of examples, their length or the model's width is unknown. Examples of dev that
+        neither `rows` nor the recipe gives are left out."""
+        if not (self.method.settings.trains_head_alone and self.one_process):
+            return 0
+        examples = epoch_examples(self.task, self.recipe, rows)
+        if examples is not None:
+            known = ((rows or {}).get("dev_available"), self.recipe.dev_rows)
+            examples += min((number for number in known if number is not None), default=0)
+        length = self.task.mean_tokens
+        tokens = (
+            None if examples is None or length is None else examples * min(length, self.recipe.max_length)
+        )
+        found = kept_bytes(self.task.kind, examples, tokens, width_of(self.backbone))
+        return 0 if found is not None and found > MOST_BYTES else found
+
+    def _reads(self, number: float, once: float | None, rows: Mapping[str, int] | None) -> float | None:
+        """Return how many of `number` passes the backbone reads, if `once` meet every text; None: all. What
+        is not known to be too large is taken as kept."""
+        return None if self.state_bytes(rows) == 0 or once is None else min(once, number)
+
     def passes(self, examples: int, rows: Mapping[str, int] | None = None) -> float:
         """Return how many examples take as long through the whole model as training on `examples`: fewer
         under head-only, whose backbone reads each one once. `rows` as in `epoch_examples`."""
-        return _passes(self.method.settings, examples, epoch_examples(self.task, self.recipe, rows))
+        once = epoch_examples(self.task, self.recipe, rows)
+        return _passes(examples, self._reads(examples, once, rows))
+
+    def evaluations(self, steps: int | None, rows: Mapping[str, int] | None = None) -> float:
+        """Return how often dev is scored, at most once a step: in passes through the whole model."""
+        scored = self._scored(steps)
+        return _passes(scored, self._reads(scored, 1, rows))
+
+    def _scored(self, steps: int | None) -> int:
+        planned = self.recipe.planned_evaluations
+        return planned if steps is None else max(1, min(planned, steps))
+
+    def passes_made(self, timing: Timing) -> float | None:
+        """Return `passes` of a trial that finished, by its record: all that it trained on where that does not
+        say what the backbone read. None as for `training_examples`."""
+        steps = timing.steps * self.recipe.batch_size
+        trained = steps or training_examples(self.task, self.recipe, timing.rows)
+        if trained is None or timing.read_share is None or not self.method.settings.trains_head_alone:
+            return trained
+        return _passes(trained, timing.read_share * trained)
+
+    def evaluations_made(self, timing: Timing) -> float:
+        """Return `evaluations` of a trial that finished, by its record as `passes_made`."""
+        scored, read = self._scored(timing.steps or None), timing.dev_reads
+        if read is None or not self.method.settings.trains_head_alone:
+            return scored
+        return _passes(scored, min(read, scored))
 
     def training_passes(self, rows: Mapping[str, int] | None = None) -> float | None:
         """Return `passes` of the whole training, None as for `training_examples`."""

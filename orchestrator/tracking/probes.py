@@ -20,8 +20,8 @@ def probe_history(ledger: Ledger, trials: Sequence[PlannedTrial]) -> dict[str, T
         if trial_history is None or under is None or under.timing is None:
             continue
         _, evaluations = curves(ledger.trial(trial).current, steps=False)
-        if trial_history.last is not None and trial_history.last.method.settings.trains_head_alone:
-            # Later epochs run the head alone: against their pace all of the first one would seem warm-up.
+        if under.timing.read_share is not None and under.timing.read_share < 1:
+            # Later epochs ran the head alone: against their pace all of the first one would seem warm-up.
             evaluations = [evaluation for evaluation in evaluations if evaluation.epoch <= 1]
         timing = with_warm_up(under.timing, evaluations)
         timed = under.model_copy(update={"timing": timing})

@@ -35,6 +35,8 @@ def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
         joules=done.joules(on_gpu=bill.device_type != CPU),
         peak_memory_bytes=_peak(outcome, bill),
         spread="" if outcome.device is None else outcome.device.spread,
+        read_share=outcome.read_share,
+        dev_reads=outcome.dev_reads,
         pass_size=outcome.micro_batch_size,
     )
 

@@ -16,6 +16,7 @@ from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning import Plan
 from orchestrator.planning.memory import Estimate, estimate, gib
 from orchestrator.planning.placement import holds
+from orchestrator.planning.workload import Workload
 from orchestrator.units import quantity
 
 
@@ -42,7 +43,11 @@ def too_large(plan: Plan) -> list[TooLarge]:
     for cell in plan.sweep.grid.cells:
         cells[cell.backbone.name, cell.cell.method].append(cell)
     for (backbone, method), alike in cells.items():
-        needs = [n for c in {c.recipe: c for c in alike}.values() if (n := _needs(c, resources)) is not None]
+        needs = [
+            n
+            for c in {(c.recipe, c.task.spec.name): c for c in alike}.values()
+            if (n := _needs(c, resources)) is not None
+        ]
         if not needs:
             continue
         most = max(needs, key=lambda n: n.bytes)
@@ -96,4 +101,5 @@ def _usual(plan: Plan) -> DeviceKind | None:
 
 def _needs(cell: GridCell, resources: Resources) -> Estimate | None:
     precision = Precision.BF16 if cell.recipe.precision == "auto" else Precision(cell.recipe.precision)
-    return estimate(cell.backbone, cell.variant.spec.settings, cell.recipe, resources, precision)
+    settings, states = cell.variant.spec.settings, Workload.of_cell(cell).state_bytes()
+    return estimate(cell.backbone, settings, cell.recipe, resources, precision, states)

@@ -39,10 +39,10 @@ TIMING = Timing(
 def calibrated(plan: Any, finished: Any) -> Any:
     """A plan, and the probes of it, which have finished."""
 
-    def _calibrated(**keys: Any) -> tuple[Any, Any]:
+    def _calibrated(timing: Timing = TIMING, **keys: Any) -> tuple[Any, Any]:
         whole = plan(**GRID | keys)
         probing = make_plan(probe_sweep(whole.sweep), whole.inputs, {})
-        history = finished(probing, probing.trials, wall_seconds=30.0, device_type=A100, timing=TIMING)
+        history = finished(probing, probing.trials, wall_seconds=30.0, device_type=A100, timing=timing)
         return plan(probes=usable(probing, history), **GRID | keys), probing
 
     return _calibrated
@@ -81,6 +81,22 @@ def test_the_steps_of_head_only_are_cheaper_after_its_first_epoch(calibrated: An
     whole, _ = calibrated(resources=SHARED[1], **keys)
     [costs] = set(whole.record(written_at=0.0, frontier_version="1", provenance={}).standalone.values())
     assert costs.step_seconds == pytest.approx(0.25 * (1 + 4 * PASS_OF_HEAD) / 5)
+
+
+@pytest.mark.parametrize(
+    ("read", "dev", "passes", "scored"),
+    [(0.5, 1, 0.5 + 0.5 * PASS_OF_HEAD, 1 + PASS_OF_HEAD), (1.0, 2, 1, 2)],
+)
+def test_a_probe_of_head_only_says_what_its_backbone_read(
+    calibrated: Any, read: float, dev: int, passes: float, scored: float
+) -> None:
+    keys: dict[str, Any] = {"methods": ["head-only"], "recipe": {"epochs": 5, "train_rows": 640}}
+    timing = TIMING.model_copy(update={"read_share": read, "dev_reads": dev})
+    whole, _ = calibrated(resources=SHARED[1], timing=timing, **keys)
+    [costs] = set(whole.record(written_at=0.0, frontier_version="1", provenance={}).standalone.values())
+    assert costs.step_seconds == pytest.approx(0.25 * (1 + 4 * PASS_OF_HEAD) / 5 / passes)
+    scoring = 4.0 / scored * (1 + 4 * PASS_OF_HEAD)
+    assert costs.other_seconds == pytest.approx(1 + 0.5 + 2 + scoring + 6)
 
 
 def test_without_probes_families_that_share_wait_for_one_and_others_do_not(plan: Any) -> None:

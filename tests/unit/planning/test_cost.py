@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator.config import load_catalogue
+from orchestrator.contracts.kept_states import MOST_BYTES
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.recipe import Recipe
@@ -148,6 +150,78 @@ def test_later_epochs_of_head_only_take_what_the_head_does(plan: Any, finished: 
     history = finished(first, first.trials, wall_seconds=50.0, device_type="cpu")
     again = plan(history, **keys, recipe={"epochs": 4})
     assert list(seconds(again).values()) == pytest.approx([50 * (1 + 3 * PASS_OF_HEAD)] * 3)
+
+
+HEAD_ALONE = ONE | {"methods": ["head-only"]}
+TEN_EPOCHS = {"epochs": 10, "batch_size": 32, "train_rows": 1024}
+
+
+@pytest.mark.parametrize(
+    ("read", "dev", "trained", "scored"),
+    [
+        (0.1, 1, 1 + 9 * PASS_OF_HEAD, 1 + 9 * PASS_OF_HEAD),
+        (1.0, 10, 10, 10),  # as before states were kept
+        (None, None, 10, 10),
+        (0.2, 2, 2 + 8 * PASS_OF_HEAD, 2 + 8 * PASS_OF_HEAD),  # it resumed, and read again
+    ],
+)
+def test_the_record_says_how_many_passes_head_only_made(
+    plan: Any, finished: Any, read: float | None, dev: int | None, trained: float, scored: float
+) -> None:
+    """Ten epochs in 10 s, ten evaluations in 4 s: lora, which passes ten times and computes twice as much,
+    rests on the pace of a pass, and so does head-only."""
+    first = plan(**HEAD_ALONE, recipe=TEN_EPOCHS)
+    timing = told(read_share=read, dev_reads=dev, steps=320, rows={})
+    history = finished(first, first.trials, wall_seconds=20.0, device_type="cpu", timing=timing)
+    both = ONE | {"methods": ["head-only", "lora"], "seeds": [4]}
+    taken = seconds(plan(history, **both, recipe=TEN_EPOCHS))
+    a_pass, a_score = 10.0 / trained, 4.0 / scored
+    assert taken["base/general/lora-r8/ncbi-disease/seed-4"] == pytest.approx(6 + 20 * a_pass + 10 * a_score)
+    few = 1 + 9 * PASS_OF_HEAD
+    assert taken["base/general/head-only/ncbi-disease/seed-4"] == pytest.approx(6 + few * (a_pass + a_score))
+
+
+def test_several_processes_keep_no_states(plan: Any, finished: Any) -> None:
+    several = HEAD_ALONE | {"resources": {"cpus": 2, "processes": 2}}
+    first = plan(**several, recipe={"epochs": 1})
+    history = finished(first, first.trials, wall_seconds=50.0, device_type="cpu")
+    assert list(seconds(plan(history, **several, recipe={"epochs": 4})).values()) == pytest.approx([200] * 3)
+
+
+def head_alone(task: str, backbone: tuple[str, str] = ("base", "general"), **recipe: Any) -> Workload:
+    catalogue = load_catalogue()
+    method = MethodSpec(name="head-only", entry="head-only", settings=catalogue.methods["head-only"].settings)
+    spec = Recipe(learning_rate=1e-3, max_length=128, **recipe)
+    return Workload(catalogue.backbones[backbone], method, catalogue.tasks[task].spec, spec)
+
+
+def test_ner_keeps_the_states_of_all_tokens_and_other_tasks_one_of_a_text() -> None:
+    ner, texts = head_alone("ncbi-disease", epochs=2), head_alone("mts-dialog", epochs=2)
+    assert ner.state_bytes({"train_available": 1000, "dev_available": 100}) == 1100 * 36 * 768 * 4
+    assert texts.state_bytes({"train_available": 1000, "dev_available": 100}) == 1100 * 768 * 4
+    assert head_alone("mts-dialog", dev_rows=10, train_rows=90).state_bytes() == 100 * 768 * 4
+    assert replace(texts, one_process=False).state_bytes() == 0
+    full = load_catalogue().methods["full"].settings
+    assert replace(texts, method=MethodSpec(name="full", entry="full", settings=full)).state_bytes() == 0
+
+
+def test_states_that_take_more_than_the_most_are_not_kept_and_every_pass_is_an_ordinary_one() -> None:
+    work = head_alone("ncbi-disease", epochs=3, evaluations_per_epoch=2)
+    fit = {"train_available": MOST_BYTES // (36 * 768 * 4)}
+    one_more = {"train_available": fit["train_available"] + 1}
+    assert 0 < (work.state_bytes(fit) or 0) <= MOST_BYTES
+    assert work.training_passes(fit) == pytest.approx(fit["train_available"] * (1 + 2 * PASS_OF_HEAD))
+    assert work.evaluations(None, fit) == pytest.approx(1 + 5 * PASS_OF_HEAD)
+    assert work.state_bytes(one_more) == 0
+    assert work.training_passes(one_more) == 3 * one_more["train_available"]
+    assert work.evaluations(None, one_more) == 6
+
+
+def test_where_the_length_of_texts_is_unknown_states_are_taken_as_kept() -> None:
+    work = head_alone("ncbi-disease", epochs=3, train_rows=10)
+    unknown = replace(work, task=work.task.model_copy(update={"mean_tokens": None}))
+    assert unknown.state_bytes() is None
+    assert unknown.training_passes() == pytest.approx(10 * (1 + 2 * PASS_OF_HEAD))
 
 
 def test_a_neighbour_serves_where_there_is_no_twin(plan: Any, finished: Any) -> None:

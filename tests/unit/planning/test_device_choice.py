@@ -282,6 +282,37 @@ def test_mistakes_name_key_value_and_remedy(tmp_path: Path, keys: dict[str, Any]
         Project(tmp_path).plan(**keys)
 
 
+def test_kept_states_count_where_one_process_keeps_them() -> None:
+    catalogue = load_catalogue()
+    backbone, settings = catalogue.backbones["base", "general"], catalogue.methods["head-only"].settings
+    recipe = Recipe(learning_rate=1e-3, batch_size=16)
+
+    def need(states: int | None, **given: Any) -> float:
+        found = estimate(backbone, settings, recipe, Resources(**given), Precision.BF16, states)
+        assert found is not None
+        return found.bytes
+
+    states = GIB // 2
+    assert need(states, gpus=1) == need(0, gpus=1) + states
+    assert need(None, gpus=1) == need(0, gpus=1)
+    two = {"gpus": 2, "processes": 2, "cpus": 2}
+    assert need(states, **two) == need(0, **two)
+
+
+def test_the_states_of_a_large_task_leave_room_for_fewer_trials_on_a_gpu(tmp_path: Path) -> None:
+    """Of 36 tokens each: 100 texts keep 11 MB of states, 5,000 half a GiB."""
+
+    def given(**keys: Any) -> float:
+        found = Project(tmp_path).plan(
+            models=["base"], methods=["head-only"], resources={"device": T4, "cpus": 1}, **keys
+        )
+        [gpus] = {trial.resources.gpus for trial in found.trials}
+        return gpus
+
+    few, many = (given(tasks=["ncbi-disease"], recipe={"train_rows": rows}) for rows in (100, 5000))
+    assert few < many
+
+
 def test_the_estimate_follows_method_sharding_and_passes() -> None:
     catalogue = load_catalogue()
     backbone = catalogue.backbones["llama-2-7b", "general"]
