@@ -58,9 +58,11 @@ class Rows:
 
 @dataclass(frozen=True, repr=False)
 class Batch:
-    """Examples padded on the right to the longest. `inputs` are int64 of shape (batch, length); `labels` are
-    (batch,), or (batch, length) with IGNORED where there is no word to label, or for multilabel (batch,
-    labels) of 0.0 and 1.0, or for regression (batch,) of float32. `padded`: some is shorter."""
+    """Examples padded on the right to the longest. `inputs` are int64 of shape (batch, length). Where hidden
+    states are kept in the place of texts (`workers.frozen`), they are among them as `inputs_embeds`, of
+    (batch, length, width), and the length is 1 if the head reads one state of each. `labels` are (batch,), or
+    (batch, length) with IGNORED where there is no word to label, or for multilabel (batch, labels) of 0.0 and
+    1.0, or for regression (batch,) of float32. `padded`: some is shorter."""
 
     inputs: dict[str, Tensor]
     labels: Tensor

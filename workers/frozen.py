@@ -10,9 +10,8 @@ The states come from patient text: they never leave the memory of the attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,69 +19,13 @@ from torch import Tensor
 from orchestrator.contracts.kept_states import MOST_BYTES
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.batches import Batch, FlatSplit, Grid, Rows, by_length, collate, epoch_batches
+from workers.batches import Batch, FlatSplit, Grid, Rows, by_length, epoch_batches
+from workers.head_reading import OneState, Sample, head_drawn_anew, inputs_of
 from workers.inputs import TaskData
 from workers.methods import Adapted
 from workers.methods.bypass import Bypass
-from workers.models.heads import last_real_token
 from workers.models.masks import padding_known
 from workers.tasks import Encoded
-
-_SAMPLE = 8  # examples
-_LIKE = 1e-3  # of each logit
-
-# From the hidden states of a batch, (batch, length, width), and its mask: the one state of each text that its
-# head reads, (batch, width).
-OneState = Callable[[Tensor, Tensor], Tensor]
-
-
-def _first(hidden: Tensor, mask: Tensor) -> Tensor:
-    return hidden[:, 0]
-
-
-def _last(hidden: Tensor, mask: Tensor) -> Tensor:
-    return hidden[torch.arange(len(hidden), device=hidden.device), last_real_token(mask, hidden)]
-
-
-def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    return (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-
-
-_ONE_STATE: tuple[OneState, ...] = (_first, _last, _mean)
-
-
-@dataclass(frozen=True, repr=False)
-class _Sample:
-    """A few texts of train, what a model answers, and the hidden states from which its head does."""
-
-    mask: Tensor
-    logits: Tensor
-    hidden: Tensor
-
-    @classmethod
-    def of(cls, model: Any, bypass: Bypass, data: TaskData, device: torch.device, most: int) -> _Sample:
-        ranked = next(by_length([len(ids) for ids in data.train.input_ids], len(data.train)))
-        few = _SAMPLE // 2
-        longest_and_shortest = list(dict.fromkeys(ranked[:few] + ranked[-few:]))[:most]
-        inputs, _ = collate(data.train, longest_and_shortest, data.pad, device)
-        kept: list[Tensor] = []
-        bypass.listener = kept.append
-        with padding_known(True, device):
-            logits = model(**inputs).logits
-        return cls(inputs["attention_mask"], logits, *kept)
-
-    def read_by(self, model: Any, one: OneState | None) -> bool:
-        """Return whether the head answers alike to the kept states alone."""
-        states = self.hidden if one is None else one(self.hidden, self.mask)[:, None]
-        mask = self.mask if one is None else torch.ones_like(self.mask[:, :1])
-        try:
-            logits = model(**_inputs(states, mask)).logits
-        except Exception:  # of a head that reads something else
-            return False
-        if logits.shape != self.logits.shape:
-            return False
-        real = self.mask.bool() if logits.ndim == 3 else slice(None)
-        return torch.allclose(logits[real].float(), self.logits[real].float(), rtol=_LIKE, atol=_LIKE)
 
 
 def splits_on_device(
@@ -106,16 +49,11 @@ def _kept(
     """Return train and dev, None where they take too much or the head reads something else."""
     model = adapted.model.eval()
     bypass = Bypass(model)
-    sample = _Sample.of(model, bypass, data, device, order.evaluation_size)
-    one = None
-    if data.task.kind is not TaskKind.NER:
-        read = [state for state in _ONE_STATE if sample.read_by(model, state)]
-        one = read[0] if len(read) == 1 else None  # where several seem to be read, the sample cannot tell
-    a_state = sample.hidden.shape[-1] * sample.hidden.element_size()
-    taken = (_positions(data.train, one) + _positions(data.dev, one)) * a_state
-    if taken > MOST_BYTES or (one is None and not sample.read_by(model, None)):
+    with head_drawn_anew(model):
+        kept = _kept_of_a_text(adapted, bypass, data, order, device)
+    if kept is None:
+        bypass.undo()
         return None
-    kept = Kept(adapted, bypass, one, sample.hidden)
     lengths = [[len(ids) for ids in part.input_ids] for part in (data.train, data.dev)]
     first_epoch = epoch_batches(lengths[0], order.trial.recipe.batch_size, order.trial.seed, epoch=0)
     size = order.pass_size
@@ -126,24 +64,35 @@ def _kept(
     )
 
 
+def _kept_of_a_text(
+    adapted: Adapted, bypass: Bypass, data: TaskData, order: AttemptOrder, device: torch.device
+) -> Kept | None:
+    model = adapted.model
+    sample = Sample.of(model, bypass, data, device, order.evaluation_size)
+    if sample is None:
+        return None
+    one = None if data.task.kind is TaskKind.NER else sample.the_one_read(model)
+    kept = Kept(adapted, bypass, one, sample.hidden.shape[-1], sample.hidden.dtype)
+    taken = (_positions(data.train, one) + _positions(data.dev, one)) * kept.width * kept.dtype.itemsize
+    if taken > MOST_BYTES or (one is None and not sample.is_read_as(None, model)):
+        return None
+    return kept
+
+
 def _positions(data: Encoded, one: OneState | None) -> int:
     return sum(map(len, data.input_ids)) if one is None else len(data)
 
 
-def _inputs(states: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Return what the model gets in the place of texts. Some heads read the shape of `input_ids`."""
-    return {"input_ids": mask, "inputs_embeds": states, "attention_mask": mask}
-
-
 @dataclass(frozen=True, repr=False)
 class Kept:
-    """What is kept of a text. `one`: the state that its head reads; None: those of all tokens. `like`: a
-    tensor of their width and type."""
+    """What is kept of a text. `one`: the state that its head reads; None: those of all tokens. States are
+    of shape (width,)."""
 
     adapted: Adapted
     bypass: Bypass
     one: OneState | None
-    like: Tensor
+    width: int
+    dtype: torch.dtype
 
 
 class KeptSplit(FlatSplit):
@@ -162,7 +111,7 @@ class KeptSplit(FlatSplit):
         super().__init__(data, pad, device)
         self._kept = kept
         self._nowhere = _positions(data, kept.one)  # the last row, of padding
-        self._states = kept.like.new_empty(self._nowhere + 1, kept.like.shape[-1])
+        self._states = torch.empty(self._nowhere + 1, kept.width, dtype=kept.dtype, device=device)
         self._states[self._nowhere] = 0
         self._passes = passes
         self._pass_of = {place: number for number, places in enumerate(passes) for place in places}
@@ -178,7 +127,7 @@ class KeptSplit(FlatSplit):
         grid = self.grid(rows)
         places = self._places(rows, grid)
         mask = grid.mask if self._kept.one is None else torch.ones_like(places)
-        inputs = _inputs(self._states[places], mask)
+        inputs = inputs_of(self._states[places], mask)
         return Batch(inputs, self.labels_of(rows, grid), padded=grid.has_padding)
 
     def _first_pass(self, number: int, rows: Rows) -> Batch:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from short_texts import BATCH, PASS, SCORED, data_of, order
 from stopped_attempts import run_until
-from tiny_models import LABELS, adapted_tiny, blank_tiny, training_context
+from tiny_models import adapted_tiny, blank_tiny, training_context
 
 from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.methods.weights import HeadOnly
-from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Phase, TaskKind
 from workers import evaluate, frozen
 from workers.batches import FlatSplit, epoch_batches
@@ -24,25 +24,10 @@ from workers.frozen import KeptSplit, splits_on_device
 from workers.metering.flops import operations_of, operations_past_backbone
 from workers.metering.passes import Passes
 from workers.runtime.attempt import run_attempt
-from workers.tasks import Encoded, LogitMeaning
 from workers.train import adam_w, optimiser_step
 
 CPU = torch.device("cpu")
-PASS, BATCH, SCORED, EPOCHS = 2, 4, 4, 3
-
-
-def encoded(kind: TaskKind, count: int, first: int, pairs: bool = False) -> Encoded:
-    """Texts of 3 to 11 tokens, with labels of the kind."""
-    ids = [[5 + (7 * n + 3 * k) % 80 for k in range(3 + n % 9)] for n in range(first, first + count)]
-    types = [[int(k > 1) for k, _ in enumerate(row)] for row in ids] if pairs else None
-    labels: Any = [n % len(LABELS) for n in range(count)]
-    objective = LogitMeaning.ONE_OF
-    if kind is TaskKind.NER:
-        labels = [[(n + k) % len(LABELS) for k, _ in enumerate(row)] for n, row in enumerate(ids)]
-    elif kind is TaskKind.MULTILABEL:
-        objective = LogitMeaning.ANY_OF
-        labels = [[float((n + k) % 2) for k, _ in enumerate(LABELS)] for n in range(count)]
-    return Encoded(ids, labels, types, truncated=0, objective=objective)
+EPOCHS = 3
 
 
 class Training:
@@ -71,20 +56,6 @@ class Training:
             real = [row[: len(ids)] for row, ids in zip(logits, data.dev.input_ids, strict=True)]
             words = real if kind is TaskKind.NER else logits
             self.answers.append([loss, *np.concatenate([row.ravel() for row in words])])
-
-
-def data_of(kind: TaskKind, pairs: bool = False) -> Any:
-    parts = {"train": encoded(kind, 22, 0, pairs), "dev": encoded(kind, 9, 40, pairs)}
-    return SimpleNamespace(**parts, pad=0, task=SimpleNamespace(kind=kind))
-
-
-def order() -> Any:
-    return SimpleNamespace(
-        resources=Resources(),
-        pass_size=PASS,
-        evaluation_size=SCORED,
-        trial=SimpleNamespace(seed=1, recipe=SimpleNamespace(batch_size=BATCH)),
-    )
 
 
 def agree(architecture: str, kind: TaskKind, patch: pytest.MonkeyPatch, pairs: bool = False) -> None:
@@ -175,6 +146,7 @@ def test_the_head_has_its_own_operations(architecture):
     assert head.of(5, 9, training=False) < whole.of(5, 9, training=False) / 4
     assert head.forward.square == pytest.approx(0, abs=1e-6)
     assert operations_of(blank) == whole
+    assert blank.base_model.forward.__self__ is blank.base_model
 
 
 def test_a_pass_of_the_head_alone_has_no_tokens():
@@ -197,13 +169,3 @@ def test_states_that_take_too_much_are_not_kept(monkeypatch):
         monkeypatch.setattr(frozen, "MOST_BYTES", most)
         adapted, data = adapted_tiny("bert", HeadOnly()), data_of(TaskKind.CLASSIFICATION)
         assert {type(part) for part in splits_on_device(adapted, data, order(), CPU)} == {kind}
-
-
-def test_a_head_that_reads_something_else_gets_the_text():
-    adapted = adapted_tiny("bert", HeadOnly())
-    seen = []
-    adapted.model.register_forward_pre_hook(
-        lambda model, args, inputs: seen.append(inputs["input_ids"].sum()), with_kwargs=True
-    )
-    adapted.model.dropout.register_forward_hook(lambda *passed: passed[-1] * seen[-1])
-    assert type(splits_on_device(adapted, data_of(TaskKind.CLASSIFICATION), order(), CPU)[0]) is FlatSplit

@@ -84,8 +84,8 @@ def test_nor_does_a_step_of_head_only_before_and_after_its_backbone_has_read(arc
         adapted = adapted_tiny(architecture, HeadOnly(), kind)
         adapted.model.to(META)
         adapted.train_mode()
-        like = torch.empty(1, adapted.model.config.hidden_size, device=META)
-        kept = Kept(adapted, Bypass(adapted.model), one, like)
+        width = adapted.model.config.hidden_size
+        kept = Kept(adapted, Bypass(adapted.model), one, width, torch.float32)
         examples, around = KeptSplit(encoded(kind), 0, META, kept, [[0, 1], [2]]), training_context(META)
         optimiser = torch.optim.SGD([p for p in adapted.model.parameters() if p.requires_grad])
         batches = examples.rows([[0, 1], [2], [2, 0, 1]])

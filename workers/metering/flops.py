@@ -99,10 +99,14 @@ def operations_of(model: Any) -> Operations:
 def operations_past_backbone(model: Any) -> Operations:
     """Count like `operations_of` what a pass computes that gets the hidden states of the backbone, which is
     left out of it."""
-    Bypass(model)
-    _pass(model, 1, _STEP)
-    shapes = [*((1, n * _STEP) for n in _POINTS), (2, _STEP)]
-    return Operations(*_curves({shape: _pass(model, *shape, past_backbone=True) for shape in shapes}))
+    bypass = Bypass(model)
+    try:
+        _pass(model, 1, _STEP)
+        shapes = [*((1, n * _STEP) for n in _POINTS), (2, _STEP)]
+        counted = {shape: _pass(model, *shape, past_backbone=True) for shape in shapes}
+    finally:
+        bypass.undo()
+    return Operations(*_curves(counted))
 
 
 def _pass(model: Any, examples: int, length: int, *, past_backbone: bool = False) -> Products:

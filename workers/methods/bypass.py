@@ -22,6 +22,9 @@ class Bypass:
         self._output: Callable[..., Any] | None = None
         self.listener: Callable[[Tensor], None] | None = None
 
+    def undo(self) -> None:
+        self._backbone.forward = self._forward
+
     def _read(
         self, input_ids: Tensor | None = None, *, inputs_embeds: Tensor | None = None, **inputs: Any
     ) -> Any:
