@@ -22,6 +22,8 @@ stringData:
     default_permission = READ
     database_uri = $uri
     authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+    # A check of a password takes a tenth of a second of a core: at most one a minute per process of the server.
+    auth_cache_ttl_seconds = 60
 ---
 apiVersion: v1
 kind: Secret
