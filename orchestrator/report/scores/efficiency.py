@@ -39,6 +39,7 @@ from orchestrator.report.scores.set_dependence import (
     stretches_of,
     swaps_of,
 )
+from orchestrator.units import plain_number
 
 
 class TaskScores(Record):
@@ -105,7 +106,7 @@ class Scores(Record):
     def normalisation(self) -> tuple[str, ...]:
         """The set in words, a line a column."""
         return tuple(
-            f"{s.column}: {s.low:,.15g} ({s.low_point}) to {s.high:,.15g} ({s.high_point})"
+            f"{s.column}: {plain_number(s.low)} ({s.low_point}) to {plain_number(s.high)} ({s.high_point})"
             + (", all equal: it says nothing" if s.low == s.high else "")
             for s in self.spans
         )

@@ -118,6 +118,8 @@ def test_one_point_and_equal_columns_are_defined(preset):
     equal = score(preset, points([(3.0, 4.0, 5.0)] * 3))
     assert {(s.raw, s.rescaled) for s in equal.scores} == {(expected, 0.0)}
     assert all("all equal" in line for line in equal.normalisation)
+    [line, *_] = score(preset, points([(6.73601167183324, 4.0, 5.0)])).normalisation
+    assert "6.73601 (" in line
     assert score(preset, []).scores == ()
 
 
