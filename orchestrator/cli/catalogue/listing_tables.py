@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -30,6 +31,12 @@ def _words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "unknown" if value is None else str(value)
+
+
+def _dates(words: str) -> str:
+    """Return the date in `words`, of several the first and the last."""
+    dates = sorted(set(_DATE.findall(words)))
+    return " to ".join([dates[0], *dates[1:][-1:]]) if dates else words
 
 
 def _licence(row: Row) -> str:
@@ -65,6 +72,7 @@ def _tflops(row: Row) -> str:
     return "unknown" if row["tflops"] is None else plain_number(row["tflops"])
 
 
+_DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
 _WIDE = 100  # columns of a terminal
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -101,7 +109,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "prices": (
         _key("prices"),
-        Column("as of", lambda row: _words(row["as_of"]).split()[0].rstrip(",;")),
+        Column("as of", lambda row: _dates(_words(row["as_of"]))),
         _key("usual_gpu", "usual GPU"),
         Column("GPU hour", _hour("gpu_hour"), is_number=True),
         Column("core hour", _hour("core_hour"), is_number=True),

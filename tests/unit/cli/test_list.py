@@ -12,6 +12,7 @@ from ledger_builder import Fate, LedgerBuilder
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.cli.catalogue.listing_tables import COLUMNS
 from orchestrator.contracts import layout
 
 BASE = "google-bert/bert-base-uncased"
@@ -122,3 +123,17 @@ def test_an_unknown_list_is_answered_with_the_lists() -> None:
     done = CliRunner().invoke(app, ["list", "corpora"], env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert "'models', 'methods', 'tasks'" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("2024-07", "2024-07"),
+        ("2022-06, when they were fixed", "2022-06"),
+        ("between 2023-12 and 2024-03", "2023-12 to 2024-03"),
+        ("2026-06 for one; 2025-05 for the others, before the cut in 2025-06", "2025-05 to 2026-06"),
+    ],
+)
+def test_prices_are_listed_with_the_dates_that_their_words_name(words, shown):
+    column = next(column for column in COLUMNS["prices"] if column.title == "as of")
+    assert column.text({"as_of": words}) == shown
