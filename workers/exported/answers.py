@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,8 @@ class Answerer:
     def _labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         first = self.use.labels[0]
         encoded = self._encoded([Text(g.text, g.second_text, first, str(g.number)) for g in given])
-        logits = torch.stack(self._read(encoded))
-        bests, all_shares = logits.argmax(-1).tolist(), _shares(logits).tolist()
+        logits = torch.stack(self._logits(encoded))
+        bests, all_shares = logits.argmax(-1).tolist(), logits.softmax(-1).tolist()
         return [
             {
                 "label": self.use.labels[best],
@@ -56,7 +56,7 @@ class Answerer:
 
     def _numbers(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         encoded = self._encoded([RegressionText(g.text, g.second_text, "", str(g.number)) for g in given])
-        values = predicted_values(encoded, [value.numpy() for value in self._read(encoded)]).tolist()
+        values = predicted_values(encoded, [logits.numpy() for logits in self._logits(encoded)]).tolist()
         return [
             {"value": _rounded(value), "cut": was_cut}
             for value, was_cut in zip(values, encoded.were_cut, strict=True)
@@ -66,7 +66,7 @@ class Answerer:
         assert self.use.threshold is not None
         encoded = self._encoded([MultilabelText(g.text, g.second_text, "", str(g.number)) for g in given])
         records = []
-        for logits, was_cut in zip(self._read(encoded), encoded.were_cut, strict=True):
+        for logits, was_cut in zip(self._logits(encoded), encoded.were_cut, strict=True):
             shares = dict(zip(self.use.labels, probabilities(logits.numpy()).tolist(), strict=True))
             records.append(
                 {
@@ -83,8 +83,10 @@ class Answerer:
         if not parts:
             return records
         encoded = self._encoded([self._tokens(given[place].text, words) for place, words in parts])
-        read = self._read(encoded, _shares)
-        for (place, words), firsts, shares in zip(parts, encoded.places, read, strict=True):
+        logits = self._logits(encoded)
+        # Of all texts at once: a call for each would take longer than the model.
+        all_shares = torch.split(torch.cat(logits).softmax(-1), [len(each) for each in logits])
+        for (place, words), firsts, shares in zip(parts, encoded.places, all_shares, strict=True):
             records[place]["entities"] += _spans(words, firsts, shares.tolist(), self.use.labels)
         return records
 
@@ -113,25 +115,19 @@ class Answerer:
         use = self.use
         return encode(use.kind, examples, use.labels, self.tokenizer, use.max_length, scale=use.target_scale)
 
-    def _read(self, encoded: Encoded, of: Callable[[Tensor], Tensor] = Tensor.float) -> list[Tensor]:
-        """Return what is `of` the logits on the CPU, in the order of the examples. `of` takes the logits of
-        a batch: a call for each text would take longer than the model."""
+    def _logits(self, encoded: Encoded) -> list[Tensor]:
+        """Return the logits on the CPU, in the order of the examples."""
         flat = FlatSplit(encoded, self.tokenizer.pad_token_id, self.device)
-        answers: list[Any] = [None] * len(encoded)
+        logits: list[Any] = [None] * len(encoded)
         self.model.eval()
         with torch.inference_mode():
             for rows in flat.rows(by_length(flat.lengths, self.use.batch_size)):
                 batch = flat.batch(rows)
                 with padding_known(batch.padded, batch.labels.device):
-                    answered = of(self.model(**batch.inputs).logits.float().cpu())
+                    answered = self.model(**batch.inputs).logits.float().cpu()
                 for place, row in zip(rows.places, answered, strict=True):
-                    answers[place] = row
-        return answers
-
-
-def _shares(logits: Tensor) -> Tensor:
-    """Return the probabilities of the labels: [..., labels]."""
-    return logits.softmax(-1)
+                    logits[place] = row
+        return logits
 
 
 def _spans(
