@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orchestrator.contracts.kept_states import MOST_BYTES
+from orchestrator.contracts.kept_states import MOST_BYTES, one_process_keeps
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import Batch, FlatSplit, Grid, Rows, by_length, epoch_batches
@@ -34,8 +34,7 @@ def splits_on_device(
     """Return train and dev on the device. Under head-only they keep what the backbone answers, where the
     attempt is one process, the states take at most `MOST_BYTES`, and on a few texts the head answers to kept
     states as to the texts. Leaves the model in evaluation mode then."""
-    alone = order.resources.processes == 1 and order.resources.sharding == "none"
-    if adapted.settings.trains_head_alone and alone:
+    if adapted.settings.trains_head_alone and one_process_keeps(order.resources):
         kept = _kept(adapted, data, order, device)
         if kept is not None:
             return kept
