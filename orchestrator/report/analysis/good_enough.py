@@ -97,11 +97,12 @@ def good_enough(
     cheaper = [p.name for p in scored if _cost(p) < _cost(named)]
     below = judge.below(named.name, [p.name for p in scored])
     cells = [replicates[p.name] for p in scored]
+    rivals = {name: judge.rival(first, name) for name in cheaper}
     limits = {
-        name: judge.behind(first, name) if target.at_least is None else judge.at_most(name)
-        for name in cheaper
+        name: judge.behind(first, rival) if target.at_least is None else judge.quality(rival)
+        for name, rival in rivals.items()
     }
-    worked = [name for name, ends in limits.items() if ends and judge.rival(first, name).dropped]
+    worked = [name for name, ends in limits.items() if ends and rivals[name].dropped]
     return GoodEnough(
         comparison=points[0].comparison,
         cell=named.name,
@@ -163,29 +164,27 @@ class _Judge:
 
     def own(self, name: str) -> Interval | None:
         """Return the limits of the quality of `name`, a share, over seeds and documents."""
-        return self._quality(self._replicates[name])
+        return self.quality(self._replicates[name])
 
-    def at_most(self, name: str) -> Interval | None:
-        """Return the limits of the quality of `name` as if no seed of it had failed."""
-        return self._quality(self._replicates[name].if_none_failed)
-
-    def _quality(self, cell: Replicates) -> Interval | None:
+    def quality(self, cell: Replicates) -> Interval | None:
+        """Return the limits of the quality of a cell, as `own`."""
         estimate = of_cell(cell)
         half = estimate.half(2 * LEVEL / self._cells)
         return None if half is None else between(estimate.mean, half, 0.0, 1.0)
 
-    def behind(self, best: str, name: str) -> Interval | None:
-        """Return the limits of `best` less `name`, as if no seed of `name` had failed. Where seeds of the
-        best failed as well, all seeds count: without those of both, the best would gain more."""
-        first, rival = self._replicates[best], self.rival(best, name)
+    def behind(self, best: str, rival: Replicates) -> Interval | None:
+        """Return the limits of `best` less a `rival`."""
+        first = self._replicates[best]
         limits = self._of(first, rival)
         holds = limits is not None and limits[0] > self._within
         return limits if holds or not (first.scattered or rival.scattered) else None
 
     def rival(self, best: str, name: str) -> Replicates:
-        """Return `name` as it is held against `best`."""
+        """Return `name` as if no seed of it had failed. Where seeds of `best` failed as well, all count in a
+        difference: without those of both, the best would gain more."""
         cell = self._replicates[name]
-        return cell if self._replicates[best].failed else cell.if_none_failed
+        differ = self._target.at_least is None
+        return cell if differ and self._replicates[best].failed else cell.if_none_failed
 
     def _of(self, left: Replicates, right: Replicates) -> Interval | None:
         """Return the limits of `left` less `right`; only the best itself cannot be misjudged."""

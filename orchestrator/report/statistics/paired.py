@@ -230,29 +230,24 @@ def _mean(
         return MeanEstimate(mean, 0, None)
     values = np.mean([a.of(seeds) - b.of(seeds) for a, b in pairs], axis=0)
     sets = {r.test_set for pair in pairs for r in pair}
-    folds = pairs[0][0].folds
+    parts, unit, folds = None, Unit.DOCUMENT, pairs[0][0].folds
+    if len(sets) == 1 and None not in sets:
+        parts, unit = np.zeros(1), pairs[0][0].unit
+        for a, b in pairs:
+            parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
+        parts = parts / len(pairs)
     if len(values) == 1 and prior is not None and any(r.dropped for pair in pairs for r in pair):
-        return _of_one_seed(pairs, seeds, prior, weight)
-    if len(sets) > 1 or None in sets:
-        return mean_estimate(values, None, prior, weight, folds=folds)
-    parts = np.zeros(1)
-    for a, b in pairs:
-        parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
-    return mean_estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit, folds)
+        return _of_one_seed(float(values[0]), parts, prior, weight, unit, folds)
+    return mean_estimate(values, parts, prior, weight, unit, folds)
 
 
 def _of_one_seed(
-    pairs: list[ReplicatePair], seeds: Sequence[int], prior: Prior, weight: float
+    value: float, parts: Floats | None, prior: Prior, weight: float, unit: Unit, folds: int | None
 ) -> MeanEstimate:
-    """Estimate from the one seed that they share, by how the seeds of the other cells scatter."""
-    values, folds = [a.of(seeds) - b.of(seeds) for a, b in pairs], pairs[0][0].folds
+    """Estimate like `mean_estimate` from one seed, by how the seeds of the other cells scatter."""
     variance, freedom = prior.moderate(0.0, 0.0, weight)
     documents, n = variance * overlap(folds), None
-    sets = {r.test_set for pair in pairs for r in pair}
-    if len(sets) == 1 and None not in sets:
-        parts = np.mean([a.parts_of(seeds) - b.parts_of(seeds) for a, b in pairs], axis=0)
-        n = parts.shape[1] if parts.shape[1] > 1 else None
-        documents += 0.0 if n is None else float(parts.var(ddof=1)) / n
-    return MeanEstimate(
-        float(np.mean(values)), 1, n, math.sqrt(variance), math.sqrt(documents), freedom, pairs[0][0].unit
-    )
+    if parts is not None and parts.shape[1] > 1:
+        n = parts.shape[1]
+        documents += float(parts.var(ddof=1)) / n
+    return MeanEstimate(value, 1, n, math.sqrt(variance), math.sqrt(documents), freedom, unit)

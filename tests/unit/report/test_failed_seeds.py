@@ -9,6 +9,7 @@ from ledger_builder import Fate, LedgerBuilder
 from scipy.stats import binomtest
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.vocabulary import FailureKind, FailureRule, Precision, Signature
 from orchestrator.report import Report, build_report, write_report
 from orchestrator.report.analysis.cell_names import marked
@@ -244,3 +245,13 @@ def test_the_one_seed_that_worked_is_judged_by_the_scatter_of_the_other_cells(tm
     assert 0.2 < low < 0.251 < high < 0.3  # 0.851 less 0.6, on the seed that worked
     assert judged.by_seeds_that_worked == ("tiny/general/ia3",)
     assert [group.cells for group in task.groups if group.best] == [("tiny/general/full",)]
+
+
+def test_the_limits_of_a_least_quality_name_the_cells_without_their_failed_seeds(tmp_path):
+    of_two(tmp_path, [0.95, 0.94, 0.945, None], [0.6, 0.603, None, 0.61])
+    ledger = LedgerBuilder(tmp_path).ledger
+    sweep = ledger.sweep().model_copy(update={"good_enough": SweepTarget(at_least=0.9)})
+    [judged] = build_report(sweep, ledger.trials()).tasks[0].good_enough
+    low, high = judged.cheaper["tiny/general/ia3"]
+    assert 0.5 < low < 0.604 < high < 0.7
+    assert judged.by_seeds_that_worked == ("tiny/general/ia3",)
