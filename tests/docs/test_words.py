@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
+DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")]
 DOCUMENTS += [ROOT / "configs/README.md", ROOT / "k8s/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted(path for package in ("orchestrator", "workers") for path in (ROOT / package).rglob("*.py"))
 
