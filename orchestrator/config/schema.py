@@ -124,6 +124,11 @@ class SweepConfig(Record):
         description="what a cluster by address may grow to; `frontier render` sets it from the worker groups",
     )
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may not recur")
+    attempt_hours: PositiveFloat | None = Field(
+        None,
+        description="hours after which an attempt is ended, because it hangs; another one resumes from its "
+        "checkpoint, as `retries` allows",
+    )
     on_bad_record: Literal["error", "skip"] | None = Field(
         None, description="what to do with malformed records, for all tasks; null: as each task says"
     )

@@ -13,6 +13,10 @@ from orchestrator.contracts.vocabulary import FailureKind
 _CRASHES = frozenset(
     getattr(signal, f"SIG{name}") for name in ("SEGV", "ABRT", "BUS", "FPE", "ILL", "SYS", "TRAP")
 )
+_TOO_LONG = (
+    "the attempt was ended because it took longer than attempt_hours\n"
+    "    -> raise attempt_hours, if it did not hang: `frontier logs` shows what it did until then"
+)
 # The attempt has set itself a limit for it (workers/models/foreign_tokenizers.py), which the kernel keeps.
 _TOKENIZER_WITHOUT_END = (
     "the tokenizer of the backbone did not come to an end\n"
@@ -32,7 +36,7 @@ class Ending:
 def failure_of(ending: Ending) -> tuple[FailureKind, str]:
     """Return the failure kind, and a message that contains only our own words."""
     if ending.timed_out:
-        return FailureKind.TIMEOUT, "the attempt was ended because it reached its time limit"
+        return FailureKind.TIMEOUT, _TOO_LONG
     if ending.out_of_memory:
         return FailureKind.OUT_OF_MEMORY, "the system killed the attempt because host memory ran out"
     if ending.code is None:

@@ -152,6 +152,20 @@ def test_a_trial_that_fails_fails_no_other_and_the_run_ends_with_1(
     assert "DIVERGED" in done.stdout
 
 
+def test_an_attempt_that_takes_too_long_is_ended_and_continued_by_the_next_run(
+    new_workshop: Callable[[], Workshop],
+) -> None:
+    workshop = new_workshop()
+    few = {"tasks": ["mini-outcome"], "domains": ["clinical"], "methods": ["head-only"], "seeds": [1]}
+    file = workshop.write(**few, attempt_hours=1e-5, retries=1)
+    done = workshop.frontier("run", file, "--launcher", "local", expect=1)
+    kinds = [outcome["failure"]["kind"] for outcome in workshop.outcomes().values()]
+    assert kinds == ["TIMEOUT", "TIMEOUT"]
+    assert "raise attempt_hours" in done.stdout
+    workshop.frontier("run", file, "attempt_hours=1", "--launcher", "local")
+    assert [outcome["state"] for outcome in workshop.outcomes().values()][-1] == "finished"
+
+
 def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
     workshop = new_workshop()
     sweep = workshop.write(recipe={"epochs": 400, "batch_size": 4}, domains=["clinical"], tasks=["mini-ner"])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.plan.attempt_limit import over_attempt_hours, show_over_attempt_hours
 from orchestrator.cli.plan.budget import budget_json
 from orchestrator.cli.plan.forecast import forecast_lines
 from orchestrator.cli.plan.memory_warnings import show_too_large, too_large
@@ -41,8 +42,8 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, object]:
     """Stable keys: folds (by task), cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed,
-    too_large, searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked,
-    pickled, weights, logged_bytes, to_stage, tokens, notes, kept, outdated."""
+    too_large, over_attempt_hours, searches, caveats, contaminated, unknown_pretraining, forecast, budget,
+    missing, unlocked, pickled, weights, logged_bytes, to_stage, tokens, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, object]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -59,6 +60,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
         "stale": [line(item) for item in plan.stale],
         "placed": placement_json(plan),
         "too_large": too_large(plan),
+        "over_attempt_hours": over_attempt_hours(plan),
         "searches": [search_json(search) for search in plan.searches],
         "caveats": _caveats(plan),
         "contaminated": contamination_json(plan),
@@ -135,6 +137,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     show_placements(plan, console)
     show_calibrations(plan, console)
     show_too_large(plan, console)
+    show_over_attempt_hours(plan, console)
     show_searches(plan, console)
     _show_refused(plan.refused, console)
     _show_contaminated(plan, console)

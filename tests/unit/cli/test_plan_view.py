@@ -22,6 +22,7 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, OverBudgetError
 from orchestrator.planning import Plan
 from orchestrator.planning.budget import BudgetLimit, limits
+from orchestrator.units import rounded
 
 TUNE = {"trials": 12, "space": {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "rank": [4, 8]}}
 
@@ -330,6 +331,25 @@ def test_the_plan_says_by_which_tokenizers_texts_were_counted_and_where_it_guess
     ]
     of_mine = {"examples": 50, "mean": 30.4, "cut": {"64": 5}, "read": {}}
     assert plan_json(read)["tokens"] == {"mine": {names[0]: of_mine}}
+
+
+def test_the_plan_names_trials_that_take_longer_than_an_attempt_may(tmp_path: Path) -> None:
+    keys = {"models": ["tiny", "base"], "tasks": ["demo-outcome"], "domains": ["general"], "seeds": [1]}
+    project = Project(tmp_path)
+    unlimited = project.plan(**keys)
+    seconds = {item.trial.name: item.trial.forecast_seconds or 0.0 for item in unlimited.to_run}
+    longest = max(seconds, key=seconds.__getitem__)
+    others = [seconds[name] for name in seconds if name != longest]
+    limit = (seconds[longest] + max(others)) / 2 / 3600
+    assert plan_json(unlimited)["over_attempt_hours"] == []
+    plan = project.plan(**keys, attempt_hours=limit)
+    assert plan_json(plan)["over_attempt_hours"] == [longest]
+    (line,) = starting(plan, "attempt_hours")
+    assert line.startswith(
+        f"attempt_hours 1 trial is forecast to take longer than {rounded(limit)} h, {longest} "
+    )
+    (fix,) = starting(plan, "    -> raise attempt_hours to ")
+    assert starting(project.plan(**keys, attempt_hours=float(fix.split()[-1])), "attempt_hours") == []
 
 
 def test_the_plan_says_how_much_of_whole_models_is_kept(tmp_path: Path) -> None:
