@@ -8,7 +8,6 @@ Standard input is a StageRequest; standard output a Staged for each item as it i
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
+from orchestrator.contracts.cores import usable_cores
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.fold import folds_of
 from orchestrator.contracts.generated import made_root
@@ -51,7 +51,7 @@ def stage(request: StageRequest) -> Iterator[Staged | StagedShare]:
 def _train_all(
     backbones: Sequence[BackboneSpec], cache: Path, request: StageRequest
 ) -> Iterator[Staged | StagedShare]:
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     context = multiprocessing.get_context("spawn")
     workers = min(request.processes or cores, len(backbones))
     shares = context.RawArray("d", len(backbones))

@@ -49,6 +49,7 @@ def enter() -> None:
 def _run_command() -> None:
     gc.set_threshold(_UNTIL_COLLECTION, *gc.get_threshold()[1:])
     _print_whatever_the_encoding()
+    from orchestrator.cli.operating_system import refuse_windows
     from orchestrator.cli.own_cache import own_cache
     from orchestrator.contracts.code_digests import remember_digests
     from orchestrator.errors import ExitCode, FrontierError, printable
@@ -61,6 +62,7 @@ def _run_command() -> None:
     from orchestrator.cli.app import app
 
     try:
+        refuse_windows()
         app()
     except FrontierError as error:
         print(f"frontier: {printable(str(error))}", file=sys.stderr)

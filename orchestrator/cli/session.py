@@ -19,6 +19,7 @@ from orchestrator.config.lock import Lock, entry_at_commit, unlocked
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.cores import usable_cores
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.errors import ConfigError, StorageError
@@ -46,7 +47,7 @@ class Session:
     @cached_property
     def cpus(self) -> int:
         """Cores that this process may use."""
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cores()
 
     @property
     def slots(self) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 
+from orchestrator.contracts.cores import usable_cores
 from orchestrator.contracts.exported import Exported
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.resources import Resources
@@ -25,7 +25,7 @@ def ready(folder: str, exported: Exported, cache_dir: str, *, threads: int | Non
     wanted = exported.use.precision
     if not gpu and exported.device_type != CPU:
         wanted = Precision.FP32
-    cores = threads or len(os.sched_getaffinity(0))
+    cores = threads or usable_cores()
     accelerator, _ = set_up_devices(
         Resources(cpus=cores, gpus=1 if gpu else 0),
         wanted.value,

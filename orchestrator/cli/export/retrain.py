@@ -3,18 +3,19 @@ real one, whose records, costs and report stay as they are."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from rich.console import Console
 
 from orchestrator.cli.export.choice import Chosen
 from orchestrator.cli.heartbeat import heartbeat
+from orchestrator.cli.operating_system import refuse_other_than_linux
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.strict.machine import check_machine
 from orchestrator.cli.strict.surroundings import surroundings
 from orchestrator.config.overrides import WHERE
 from orchestrator.contracts import layout
+from orchestrator.contracts.cores import usable_cores
 from orchestrator.contracts.files import current_umask
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.ledger import AttemptRecord
@@ -41,8 +42,10 @@ def retrain(ledger: Ledger, chosen: Chosen, order: AttemptOrder, console: Consol
     `frontier ledger` reads.
 
     Raises ConfigError where the task is sensitive and this machine has a risk that the sweep does not accept;
-    InputError where the training fails; LaunchError where the records are a copy, or devices are missing.
+    InputError where the training fails; LaunchError where the records are a copy, devices are missing, or
+    this is not Linux.
     """
+    refuse_other_than_linux()
     ledger.refuse_copy()
     sweep = ledger.sweep()
     _refuse_risks(ledger, order, sweep.config.get("accepted_risks") or ())
@@ -64,9 +67,7 @@ def retrain(ledger: Ledger, chosen: Chosen, order: AttemptOrder, console: Consol
         umask=current_umask(),
     )
     gpus = [gpu.uuid for gpu in visible_gpus()] if order.resources.gpus else ()
-    launcher = LocalLauncher(
-        place, RetryPolicy(), cpus=len(os.sched_getaffinity(0)), gpus=gpus, concurrency=1
-    )
+    launcher = LocalLauncher(place, RetryPolicy(), cpus=usable_cores(), gpus=gpus, concurrency=1)
     console.print(f"training {chosen.trial.name} once more, to keep its weights", highlight=False)
 
     def words(seconds: float) -> str:

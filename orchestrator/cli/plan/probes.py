@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from orchestrator.cli import staging
+from orchestrator.cli.operating_system import refuse_other_than_linux
 from orchestrator.cli.run.launchers import launcher_for
 from orchestrator.cli.run.live import Display
 from orchestrator.cli.run.provenance import record_of
@@ -26,6 +27,7 @@ from orchestrator.units import duration, quantity, rounded
 
 def measured_session(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Gives the session to plan with. Raises ConfigError where something is missing, as a run would."""
+    refuse_other_than_linux()
     if launcher == "simulated":
         fix = "use --launcher ray or local"
         raise ConfigError([Problem("command line", "--launcher", "simulated trials measure nothing", fix)])

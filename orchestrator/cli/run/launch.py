@@ -11,6 +11,7 @@ from rich.console import Console
 
 from orchestrator.cli import staging
 from orchestrator.cli.export.logged import log_models
+from orchestrator.cli.operating_system import refuse_other_than_linux
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
@@ -46,7 +47,9 @@ def run(
     session: Session, launcher: str, cluster: ClusterChoice, uri: str, console: Console
 ) -> tuple[dict[str, object], Verdict]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
-    OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
+    OverBudgetError before anything starts where the forecast is beyond the sweep's budget, LaunchError where
+    no trial can run."""
+    refuse_other_than_linux()
     session.ledger.refuse_copy()
     session.refuse_missing()
     refuse_risks(session, launcher, cluster, console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -23,9 +24,7 @@ NOON = "2026-11-28T12:00:00Z"
 def test_a_first_submission_says_that_the_start_of_pods_is_assumed(
     api: FakeApi, submit: Frontier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator.cli import session
-
-    monkeypatch.setattr(session.os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
     said = submit("--no-follow", seeds=list(range(10)))
     assert "the groups may grow: cpu (2 CPU, 0 GPU) to 2 pods: 4 trials at once" in said.text
     assert "from submission, staging not counted; a pod, its node and image start in 180 s" in said.text

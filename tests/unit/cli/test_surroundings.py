@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator.cli import operating_system
 from orchestrator.cli.app import app
+from orchestrator.cli.entry import enter
 from orchestrator.contracts.child_processes import python_module, safe_environment, safe_path
-from orchestrator.errors import ConfigError, LaunchError
+from orchestrator.errors import ConfigError, ExitCode, LaunchError
 from orchestrator.execution.launcher import ClusterChoice, Workplace
 from orchestrator.execution.ray.launcher import RayLauncher, joined_address
 from orchestrator.execution.retries import RetryPolicy
@@ -80,6 +82,28 @@ def test_a_child_never_runs_what_lies_in_the_working_directory(
         )
         assert done.returncode != 99, done.stderr.decode()
     assert not (trapped.parent / "executed").exists()
+
+
+def test_windows_is_refused_by_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(operating_system, "system", lambda: "Windows")
+    monkeypatch.setattr(sys, "argv", ["frontier", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        enter()
+    assert ended.value.code == ExitCode.NOT_STARTED
+    assert "does not run on Windows itself\n    -> use a Linux machine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["run", "demo"], ["plan", "demo", "--measure"]])
+def test_trials_are_refused_on_macos_before_anything_is_staged(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating_system, "system", lambda: "Darwin")
+    done = CliRunner().invoke(app, [*words, "--storage", str(tmp_path / "sweeps")])
+    assert isinstance(done.exception, LaunchError)
+    assert "trials run on Linux only, and this is macOS" in str(done.exception)
+    assert not (tmp_path / "sweeps").exists()
 
 
 def test_a_warm_process_never_runs_what_lies_in_the_working_directory(
