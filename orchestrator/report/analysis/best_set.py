@@ -106,10 +106,14 @@ def best_set(
 
 
 def frontier_runs(
-    members: Sequence[Point], replicates: Mapping[str, Replicates], scored: int, prior: Prior | None = None
+    members: Sequence[Point],
+    replicates: Mapping[str, Replicates],
+    scored: int,
+    prior: Prior | None = None,
+    best: BestSet | None = None,
 ) -> list[BestSet]:
     """Return the longest runs of neighbours, by cost, of which no two are distinguishable, corrected for
-    every two of the `scored` points."""
+    every two of the `scored` points. `best`: the set of the best, where there is one."""
     names = [p.name for p in members if p.name in replicates][:MOST_MEMBERS]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     named = [(names[i], names[j]) for i, j in pairs]
@@ -122,6 +126,7 @@ def frontier_runs(
         pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and scattered.isdisjoint(pair)
     }
     groups, reached = [], 0
+    only = best.cells[0] if best is not None and len(best.cells) == 1 else None
     for start in range(len(names)):
         end = start + 1
         while end < len(names) and all((i, end) in judged - apart for i in range(start, end)):
@@ -129,10 +134,7 @@ def frontier_runs(
         if end - start > 1 and end > reached:
             run = sorted(names[start:end], key=lambda name: -replicates[name].mean)
             comparison = members[0].comparison
-            groups.append(
-                BestSet(
-                    comparison=comparison, best=False, cells=tuple(run), sentence=claim_text.run_sentence(run)
-                )
-            )
+            sentence = claim_text.run_sentence(run, scored, best=run[0] == only)
+            groups.append(BestSet(comparison=comparison, best=False, cells=tuple(run), sentence=sentence))
         reached = max(reached, end)
     return groups

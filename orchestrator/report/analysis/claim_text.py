@@ -216,6 +216,13 @@ def best_set_sentence(
     return text
 
 
-def run_sentence(names: Sequence[str]) -> str:
-    """Name the points of a run along the frontier."""
-    return f"Along the frontier, these results do not distinguish {', '.join(names[:-1])} and {names[-1]}."
+def run_sentence(names: Sequence[str], scored: int, *, best: bool) -> str:
+    """Name the points of a run along the frontier, which is corrected for every two of the `scored` points.
+    `best`: the first of them is shown to be the best, which looks like a contradiction."""
+    text = f"Along the frontier, these results do not distinguish {', '.join(names[:-1])} and {names[-1]}"
+    if not best:
+        return f"{text}."
+    return (
+        f"{text}: steps are corrected for every two of the {scored} cells, and {names[0]} is the best by "
+        "comparisons with the others only, where a smaller difference is enough."
+    )

@@ -117,7 +117,7 @@ def uncertainty_of(
         groups += [top] if top is not None else []
         judged = good_enough(group, cells, prior, target)
         close += [judged] if judged is not None else []
-        groups += frontier_runs(members, cells, len(group), prior)
+        groups += frontier_runs(members, cells, len(group), prior, top)
     judged_points = tuple(
         _with_uncertainty(p, replicates, chances, metric).model_copy(
             update={"simultaneous": intervals.get((p.comparison or "", p.name))}

@@ -31,6 +31,13 @@ class Recommendation(Record):
     point: Point
     shown: bool
 
+    @property
+    def own_cost(self) -> float | None:
+        """Return what a run of it takes, if that is more than the budget: costs that cannot be distinguished
+        are one budget, which begins at the lowest of them."""
+        own = cost_and_quality(self.point)[0]
+        return own if own is not None and own > self.cost else None
+
 
 class Headline(NamedTuple):
     """The answer of one task under one comparison key, in sentences."""
@@ -164,7 +171,9 @@ def caveat(report: Report) -> str:
     planned, finished = sum(states.values()), states.get(TrialState.FINISHED, 0)
     failed = states.get(TrialState.FAILED, 0)
     rest = f" and {failed:,} failed" if failed else ""
-    parts = [f"{finished:,} of {planned:,} planned trials have finished{rest}"]
+    parts = (
+        [] if 0 < planned == finished else [f"{finished:,} of {planned:,} planned trials have finished{rest}"]
+    )
     if report.runs_from is not None:
         parts = [f"Frontier did not make these {planned:,} runs, and cannot check how they were measured"]
         parts += ["no run was repeated, so which is better may be luck"] if _unrepeated(report) else []
@@ -172,4 +181,4 @@ def caveat(report: Report) -> str:
     seen = sorted({one.pick.name for one in picks(report) if one.unlearned is None and one.pick.saw})
     if seen:
         parts.append(f"the pretraining of {', '.join(seen)} has read the corpus of a task")
-    return f"Bear in mind: {'; '.join(parts)}."
+    return f"Bear in mind: {'; '.join(parts)}." if parts else f"All {planned:,} planned trials have finished."

@@ -62,6 +62,16 @@ COLUMNS: dict[Preset, tuple[str, ...]] = {
 }
 
 
+# What a reader calls each column.
+TITLES = {
+    "seconds": "training time in seconds",
+    "trainable_parameters": "trained parameters",
+    "total_parameters": "parameters of the model",
+    "flops": "FLOPs of training",
+    "model_bytes": "bytes of the model",
+}
+
+
 class Span(Record):
     """The range over which a column was scaled, and the points that set it (the first, where several do)."""
 
@@ -96,7 +106,7 @@ class Scores(Record):
             for s in self.swaps
         )
         added = (
-            f"The order depends on the range of {s.column}: with a point added far enough above it, "
+            f"The order depends on the range of {_titles(s.column)}: with a point added far enough above it, "
             f"{s.worse} scores better than {s.better}."
             for s in self.stretches
         )
@@ -106,10 +116,16 @@ class Scores(Record):
     def normalisation(self) -> tuple[str, ...]:
         """The set in words, a line a column."""
         return tuple(
-            f"{s.column}: {plain_number(s.low)} ({s.low_point}) to {plain_number(s.high)} ({s.high_point})"
+            f"{TITLES[s.column]}: {plain_number(s.low)} ({s.low_point}) to "
+            f"{plain_number(s.high)} ({s.high_point})"
             + (", all equal: it says nothing" if s.low == s.high else "")
             for s in self.spans
         )
+
+
+def _titles(columns: str) -> str:
+    """Return the titles of one column, or of several with "and" between them."""
+    return " and ".join(TITLES[column] for column in columns.split(" and "))
 
 
 class _Formula(NamedTuple):

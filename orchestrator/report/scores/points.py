@@ -12,16 +12,13 @@ from orchestrator.report.task_report import TaskReport
 LEAST = 3  # points: of two, min-max scaling leaves the numbers 0 and 1
 
 _TO_BEST = (
-    "seconds: training time up to the best evaluation (training seconds × best step / steps), mean over the "
-    "seeds"
+    "training time: up to the best evaluation (training seconds × best step / steps), mean over the seeds"
 )
 _USEFUL = (
-    "seconds: useful device-seconds of a trial, mean over the seeds, since not every trial says at which "
-    "step it was best"
+    "training time: useful device-seconds of a trial, mean over the seeds, because not every trial says at "
+    "which step it was best"
 )
-_COUNTED = (
-    "trainable_parameters: without the head, as the paper counts; under full fine-tuning the whole model"
-)
+_COUNTED = "trained parameters: without the head, as the paper counts; under full fine-tuning the whole model"
 _MEANS = "order: by means over the seeds; how much it depends on the seeds is not examined"
 
 

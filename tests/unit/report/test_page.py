@@ -16,8 +16,10 @@ from page_ledgers import rich_ledger
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import build_report, with_curves, write_report
+from orchestrator.report.recommendation.summary import recommendations
 from orchestrator.report.render.plot_library import packed
 from orchestrator.report.render.scales import span, ticks
+from orchestrator.units import time_of_hours
 
 VOID = {"meta", "wbr", "link", "br", "hr", "img", "input", "col", "path"}
 
@@ -170,8 +172,28 @@ def test_the_answer_comes_first_with_a_model_for_each_budget(tmp_path):
     table = text[text.index("What to take at which budget") :]
     assert table.index("tiny/general/full") < table.index("base/general/full")
     assert "mini/general/full" not in table
-    assert "6 of 6 planned trials have finished" in text
+    assert "All 6 planned trials have finished." in text
     assert "For “Outcome”, take base/general/full" in paths["markdown"].read_text()
+
+
+def test_the_correction_of_p_values_is_explained_where_it_is_named_first(source):
+    explained = source.index("p is corrected for the number of comparisons by Holm's method")
+    assert source.index("Holm") == source.index("Holm", explained)
+
+
+def test_budgets_whose_costs_are_not_distinguishable_name_what_the_model_takes(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    trials = built.plan(["tiny", "mini"], ["general"], ["full"], [task("outcome")], [1, 2])
+    for trial in trials:
+        tiny, slow = trial.cell.model == "tiny", 100 * (trial.seed - 1)
+        built.attempt(trial, Fate(quality=0.5 if tiny else 0.7, seconds=(200 if tiny else 220) + slow))
+    report = build_report(built.ledger.sweep(), built.ledger.trials())
+    [task_report] = report.tasks
+    [row] = recommendations(task_report, task_report.comparisons[0])
+    assert row.point.cell.model == "mini"
+    assert row.own_cost > row.cost
+    html = write_report(report, tmp_path / "report")["html"].read_text()
+    assert f"({time_of_hours(row.own_cost)} a run)" in html
 
 
 def test_learning_curves_are_means_over_seeds_and_leave_out_what_was_done_again(tmp_path):

@@ -208,7 +208,10 @@ def test_a_column_on_whose_range_the_order_hangs_is_named_with_the_pair():
     found = score(Preset.HOLISTIC, points([(0.0, 9.0, 1.0), (10.0, 0.0, 1.0), (9.0, 0.5, 1.0)]))
     assert [s.column for s in found.stretches] == ["seconds", "trainable_parameters"]
     assert [(s.better, s.worse) for s in found.stretches] == [("p2", "p1"), ("p2", "p0")]
-    assert any("range of seconds: with a point added far enough above it" in w for w in found.warnings)
+    assert any(
+        "range of training time in seconds: with a point added far enough above it" in w
+        for w in found.warnings
+    )
     assert score(Preset.HOLISTIC, points([(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)])).stretches == ()
 
 
@@ -219,7 +222,9 @@ def test_a_point_that_is_far_out_in_two_columns_at_once_is_thought_of():
     assert [(s.column, s.better, s.worse) for s in found.stretches] == [
         ("seconds and trainable_parameters", "p4", "p5")
     ]
-    assert "range of seconds and trainable_parameters: with a point added" in found.warnings[-1]
+    assert (
+        "range of training time in seconds and trained parameters: with a point added" in found.warnings[-1]
+    )
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=2, max_size=6), st.sampled_from(Preset))
@@ -329,7 +334,7 @@ def test_a_sweep_is_scored_from_its_records(tmp_path):
     assert {s.name for s in scores.scores} == {
         f"{m}/general/{w}" for m in ("tiny", "mini") for w in ("full", "lora-r8")
     }
-    assert "training time up to the best evaluation" in notes[0]
+    assert "training time: up to the best evaluation" in notes[0]
     report = build_report(built.ledger.sweep(), built.ledger.trials())
     [tiny] = [p for p in points_to_score(report.tasks[0])[0] if p.name == "tiny/general/lora-r8"]
     # 60 % of 60 s are training, the best of its 30 steps was the 20th; 9,000 trained, 1,000 of them the head

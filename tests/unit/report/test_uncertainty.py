@@ -22,7 +22,7 @@ from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.analysis.best_set import best_set
-from orchestrator.report.analysis.claim_text import DifferenceUnit
+from orchestrator.report.analysis.claim_text import DifferenceUnit, run_sentence
 from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
@@ -240,6 +240,15 @@ def test_groups_hold_what_is_not_distinguishable(built):
     [best] = [g for g in report_of(built).tasks[0].groups if g.best]
     assert {c.rsplit("/", 1)[1] for c in best.cells} == {"full", "lora-r8"}
     assert "With 95 % confidence over seeds alone, the best of the 3 cells is one of these 2" in best.sentence
+
+
+def test_a_run_of_the_frontier_that_holds_the_best_says_why_that_is_no_contradiction():
+    names = ["mini/general/full", "tiny/general/full"]
+    plain = "Along the frontier, these results do not distinguish mini/general/full and tiny/general/full"
+    assert run_sentence(names, 6, best=False) == f"{plain}."
+    assert run_sentence(names, 6, best=True).startswith(
+        f"{plain}: steps are corrected for every two of the 6 cells, and mini/general/full is the best by"
+    )
 
 
 def by_seed(built: LedgerBuilder, scores: dict[str, dict[int, float]], costs: dict[str, float]) -> None:
