@@ -36,7 +36,7 @@ SECONDS = {
     "component/test_hub.py": 300,
     "component/test_hub_datasets.py": 300,
     "component/test_ranks.py": 300,
-    "component/test_ranks_in_launchers.py": 300,
+    "component/test_ranks_in_launchers.py": 600,
     "component/test_private_cluster.py": 300,
     "component/test_selfcheck.py": 1500,
     "component/test_sharded.py": 300,
