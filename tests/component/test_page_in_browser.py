@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import Tab, chromium, tab
@@ -193,6 +194,25 @@ def test_ticks_on_a_phone_are_told_apart(browser, page):
     found = sorted(browser.evaluate(boxes))
     assert len(found) >= 3
     assert all(one[1] < other[0] for one, other in pairwise(found))
+
+
+def test_labels_of_points_meet_no_other_label_and_no_marker(browser, page):
+    look(browser, page)
+    boxes = """[...document.querySelectorAll('.plot[id^=plot-] WHAT')].map(e => {
+        const box = e.getBoundingClientRect();
+        return [e.closest('.plot').id, box.left, box.top, box.right, box.bottom];
+    }).filter(box => box[3] > box[1])"""
+    labels = browser.evaluate(boxes.replace("WHAT", ".textpoint text"))
+    markers = browser.evaluate(boxes.replace("WHAT", ".scatterlayer path.point"))
+    assert len(labels) >= 4
+    assert [pair for pair in combinations(labels, 2) if _meet(*pair)] == []
+    assert [(label, marker) for label in labels for marker in markers if _meet(label, marker)] == []
+
+
+def _meet(one: list[Any], other: list[Any]) -> bool:
+    """Return whether two boxes of one plot share more than a pixel of each side."""
+    (plot, left, top, right, bottom), (of, x0, y0, x1, y1) = one, other
+    return plot == of and min(right, x1) - max(left, x0) > 1 and min(bottom, y1) - max(top, y0) > 3
 
 
 def test_what_guessing_gives_stands_in_each_plot_of_quality(browser, page):

@@ -33,10 +33,11 @@ class Recommendation(Record):
 
     @property
     def own_cost(self) -> float | None:
-        """Return what a run of it takes, if that is more than the budget: costs that cannot be distinguished
-        are one budget, which begins at the lowest of them."""
+        """Return what a run of it takes, if that reads as more than the budget: costs that cannot be
+        distinguished are one budget, which begins at the lowest of them."""
         own = cost_and_quality(self.point)[0]
-        return own if own is not None and own > self.cost else None
+        longer = own is not None and units.time_of_hours(own) != units.time_of_hours(self.cost)
+        return own if longer else None
 
 
 class Headline(NamedTuple):

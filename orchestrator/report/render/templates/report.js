@@ -37,12 +37,45 @@
   };
   const less = (one, other) => (one === null || other === null ? null : one - other);
 
+  // Labels of the frontier's points, by point: the name where it meets no marker, line or other label, and no bar
+  // of a quality if possible; else the number. `width` and `height` are the pixels between the axes.
+  const labels = (plot, view, order, named, width, height) => {
+    const [[left, right], [low, high]] = [view.axis.range, plot.axis.range];
+    const across = (x) => ((Math.log10(x) - left) / (right - left)) * width;
+    const down = (y) => ((high - y) / (high - low)) * height;
+    const [taken, bars] = [[], []];
+    for (const [i, value] of view.x.entries()) {
+      if (value === null) continue;
+      const [x, y, radius] = [across(value), down(plot.y[i]), plot.size[i] / 2];
+      taken.push([x - radius, y - radius, x + radius, y + radius]);
+      if (plot.low[i] !== null) bars.push([x - 2, down(plot.high[i]), x + 2, down(plot.low[i])]);
+    }
+    const steps = view.line[0].map((x, i) => [across(x), down(view.line[1][i])]);
+    for (const [i, [x, y]] of steps.slice(1).entries()) taken.push([steps[i][0], steps[i][1], x, steps[i][1]], [x, y, x, steps[i][1]]);
+    const spread = (i, text, spot) => {
+      const [x, y, radius, wide] = [across(view.x[i]), down(plot.y[i]), plot.size[i] / 2 + 1, text.length * 6.8];
+      const [from, top] = [spot.endsWith("right") ? x + radius : x - radius - wide, spot.startsWith("top") ? y - radius - 15 : y + radius];
+      return [from, top, from + wide, top + 15];
+    };
+    const free = ([x0, y0, x1, y1], all) => x0 >= 0 && x1 <= width && !all.some(([a, b, c, d]) => x0 < c && a < x1 && y0 < d && b < y1);
+    const found = new Map();
+    for (const [rank, i] of order.entries()) {
+      const texts = [...(named ? [plot.name[i]] : []), String(rank + 1)];
+      const spots = ["top left", "top right", "bottom right", "bottom left"];
+      const ways = texts.flatMap((text) => [[...taken, ...bars], taken].flatMap((all) => spots.map((spot) => ({ text, spot, all }))));
+      const way = ways.find(({ text, spot, all }) => free(spread(i, text, spot), all)) || { text: texts.at(-1), spot: spots[0] };
+      taken.push(spread(i, way.text, way.spot));
+      found.set(i, way);
+    }
+    return found;
+  };
+
   // A frontier plot: its points stand once, each view says where they are on its cost axis.
-  const cost = (plot, view, away, colour, named) => {
-    const middle = (view.axis.range[0] + view.axis.range[1]) / 2;
+  const cost = (plot, view, away, colour, box) => {
     const order = view.x.map((_, i) => i).filter((i) => view.frontier[i]);
     order.sort((i, j) => view.x[i] - view.x[j]);
-    const number = new Map(order.map((i, rank) => [i, String(rank + 1)]));
+    const named = box.clientWidth >= 560 && order.length <= 6;
+    const label = labels(plot, view, order, named, box.clientWidth - 68, box.clientHeight - 84);
     const markers = (domain, on) => {
       const own = colour(plot.domains[domain].colour);
       const here = view.x
@@ -57,8 +90,8 @@
         visible: !away.has(domain) && here.length > 0,
         x: pick(view.x),
         y: pick(plot.y),
-        text: here.map((i) => (on && named && order.length <= 6 ? plot.name[i] : number.get(i) || "")),
-        textposition: here.map((i) => (named && Math.log10(view.x[i]) < middle ? "top right" : "top left")),
+        text: here.map((i) => (on ? label.get(i).text : "")),
+        textposition: here.map((i) => (on ? label.get(i).spot : "top left")),
         textfont: { color: colour("ink"), size: 12 },
         cliponaxis: !on,
         error_y: { ...bars, array: here.map((i) => less(plot.high[i], plot.y[i])), arrayminus: here.map((i) => less(plot.y[i], plot.low[i])) },
@@ -141,7 +174,7 @@
     const plot = plots[id];
     const colour = theme();
     const drawn = plot.views
-      ? cost(plot, plot.views[chosen[id] || 0], hidden[id], colour, box.clientWidth >= 560)
+      ? cost(plot, plot.views[chosen[id] || 0], hidden[id], colour, box)
       : series(plot, hidden[id], colour);
     const axis = { color: colour("muted"), gridcolor: colour("rule"), zeroline: false, automargin: true };
     const xaxis = { ...axis, ...sparse(drawn.xaxis, box.clientWidth) };
