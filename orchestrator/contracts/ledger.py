@@ -37,7 +37,7 @@ class Use(StrEnum):
 class AttemptRecord(Record):
     """One attempt, as found on disk. `billed_device_seconds` is None where `source` is MISSING.
 
-    `source`: MEASURED by its bill; ESTIMATED, without one, from the first to the last sign of life; MISSING
+    `source`: MEASURED by its bill; ESTIMATED, without one, from its order to the last sign of life; MISSING
     where there is neither. `phases` are wall seconds within the bill, the queue included: as the attempt
     measured them, or for a killed one, from its events (`phases_source`).
     """

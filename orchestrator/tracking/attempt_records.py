@@ -17,7 +17,7 @@ from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.trial import Cell
 from orchestrator.errors import LedgerError
-from orchestrator.tracking.events import done_share, readable_events, signs_of_life
+from orchestrator.tracking.events import done_share, last_sign_of_life, readable_events
 from orchestrator.tracking.phase_times import timeline_of
 from orchestrator.tracking.trial_costs import allocated_devices, billed_seconds
 
@@ -74,11 +74,12 @@ class AttemptReader:
             read_attempt_record(path / layout.BILL, Bill),
         )
         device_type, devices = allocated_devices(order.resources, outcome, bill)
-        heartbeats = signs_of_life(path / layout.EVENTS) if bill is None else None
-        billed, source = billed_seconds(devices, outcome, bill, heartbeats)
+        heartbeat = last_sign_of_life(path / layout.EVENTS) if bill is None else None
+        billed, source = billed_seconds(devices, order.ordered_at, outcome, bill, heartbeat)
         measured = outcome is not None and outcome.phases
         finished = outcome is not None and outcome.state == "finished"
-        time = timeline_of(outcome, bill, [] if measured else readable_events(path / layout.EVENTS))
+        events = [] if measured else readable_events(path / layout.EVENTS)
+        time = timeline_of(order.ordered_at, outcome, bill, events)
         record = AttemptRecord(
             attempt=order.attempt,
             fingerprint=order.trial.fingerprint,

@@ -98,12 +98,9 @@ def doing(sweep: Path, trial: str) -> str | None:
     return f"{phase.phase.value}, step {step.step}{of}"
 
 
-def signs_of_life(path: Path) -> tuple[float, float] | None:
-    """Unix times of the first and the last readable event; None where there is none."""
-    lines = _lines(path)
-    first = next((t for t in map(_time, lines) if t is not None), None)
-    last = next((t for t in map(_time, reversed(lines)) if t is not None), None)
-    return None if first is None or last is None else (first, last)
+def last_sign_of_life(path: Path) -> float | None:
+    """Return the Unix time of the last readable event; None where there is none."""
+    return next((t for t in map(_time, reversed(_lines(path))) if t is not None), None)
 
 
 def curves(

@@ -18,7 +18,7 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.storage.directories import delete_tree
 from orchestrator.storage.mirror import Mirror
-from orchestrator.tracking.events import signs_of_life
+from orchestrator.tracking.events import last_sign_of_life
 from orchestrator.tracking.ledger import Ledger
 
 _SILENT_SECONDS = 3600.0  # an attempt whose end is not recorded may be running somewhere until then
@@ -106,8 +106,8 @@ def _may_run(attempt: AttemptRecord, now: float) -> bool:
     """Return whether a process that lost its driver may still write into the attempt."""
     if attempt.outcome is not None or attempt.bill is not None:
         return False
-    signs = signs_of_life(Path(attempt.directory) / layout.EVENTS)
-    last = signs[1] if signs is not None else attempt.ordered_at
+    sign = last_sign_of_life(Path(attempt.directory) / layout.EVENTS)
+    last = attempt.ordered_at if sign is None else sign
     return now - last < _SILENT_SECONDS
 
 

@@ -18,9 +18,12 @@ class Timeline:
     source: Source = Source.MISSING
 
 
-def timeline_of(outcome: Outcome | None, bill: Bill | None, events: Sequence[Event]) -> Timeline:
-    """Return the attempt's own measurements if it wrote them, else the times of its events, the last phase
-    lasting to the end. An attempt that was billed without any event was still in its start.
+def timeline_of(
+    ordered_at: float, outcome: Outcome | None, bill: Bill | None, events: Sequence[Event]
+) -> Timeline:
+    """Return the attempt's own measurements if it wrote them, else the times of its events, the first phase
+    beginning with its order and the last one lasting to the end. An attempt that was billed without any event
+    was still in its start.
 
     The time between allocation and the request for the process comes from the bill: the queue.
     """
@@ -30,7 +33,7 @@ def timeline_of(outcome: Outcome | None, bill: Bill | None, events: Sequence[Eve
     if bill is None and not events:
         return Timeline()
     inherited = next((dict(e.inherited_phases) for e in events if isinstance(e, StartEvent)), {})
-    began = events[0].at if bill is None else bill.asked_at or bill.allocated_at
+    began = ordered_at if bill is None else bill.asked_at or bill.allocated_at
     ends = events[-1].at if bill is None else bill.released_at
     phases = _queue(bill)
     since, phase = began, Phase.START

@@ -19,8 +19,6 @@ from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Source, TrialState
 from orchestrator.tracking.bookings import Booking, bookings_of
 
-Span = tuple[float, float]  # Unix times of the first and the last sign of life
-
 
 def allocated_devices(resources: Resources, outcome: Outcome | None, bill: Bill | None) -> tuple[str, float]:
     """Device type and allocated devices: from the bill, else as the worker saw them, else as ordered."""
@@ -32,17 +30,18 @@ def allocated_devices(resources: Resources, outcome: Outcome | None, bill: Bill 
 
 
 def billed_seconds(
-    devices: float, outcome: Outcome | None, bill: Bill | None, signs: Span | None
+    devices: float, ordered_at: float, outcome: Outcome | None, bill: Bill | None, heartbeat: float | None
 ) -> tuple[float | None, Source]:
-    """Device-seconds of one attempt: allocated devices x wall, or the time between its signs of life."""
+    """Device-seconds of one attempt: allocated devices x wall, or the time from its order, where a bill
+    begins as well, to its last sign of life, the `heartbeat` (Unix time) or its end."""
     if bill is not None:
         return max(0.0, bill.wall_seconds) * devices, Source.MEASURED
-    times = list(signs or ())
+    times = [] if heartbeat is None else [heartbeat]
     if outcome is not None:
-        times += [outcome.started_at, outcome.ended_at]
+        times.append(outcome.ended_at)
     if not times:
         return None, Source.MISSING
-    return (max(times) - min(times)) * devices, Source.ESTIMATED
+    return max(0.0, max(times) - ordered_at) * devices, Source.ESTIMATED
 
 
 def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:

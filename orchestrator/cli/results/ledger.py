@@ -130,8 +130,8 @@ def _sentences(statement: DeviceCosts, unit: str) -> list[str]:
     if statement.estimated:
         hours = statement.estimated / _MICRO / 3600
         lines.append(
-            f"{hours:.6f} {unit} are estimated from the first and last heartbeat, because no bill was "
-            "written."
+            f"{hours:.6f} {unit} are estimated, from the order of an attempt to its last heartbeat, "
+            "because no bill was written."
         )
     if statement.without_cost:
         lines.append(

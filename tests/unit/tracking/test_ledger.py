@@ -133,12 +133,14 @@ def test_a_trial_that_left_the_grid_is_superseded_and_no_longer_listed(built):
     assert removed.spending[0].superseded == removed.billed_device_seconds == 100
 
 
-def test_without_a_bill_the_cost_is_estimated_from_signs_of_life(built):
+def test_without_a_bill_the_cost_is_estimated_from_the_order_to_the_last_sign_of_life(built):
     [trial] = built.plan(**ONE)
     built.attempt(trial, Fate(seconds=64, bill=False))
     record = built.ledger.trial(trial)
-    assert record.attempts[0].source is Source.ESTIMATED
-    assert record.billed_device_seconds == pytest.approx(60.5 - 1)  # last event less first
+    [attempt] = record.attempts
+    assert attempt.source is Source.ESTIMATED
+    assert record.billed_device_seconds == pytest.approx(60.5)  # where the last event was
+    assert attempt.phases == pytest.approx({Phase.START: 2.0, Phase.TRAIN: 58.5})  # its start is paid for
     assert record.spending[0].estimated == record.spending[0].unfinished == record.billed_device_seconds
 
 
