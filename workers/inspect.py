@@ -22,7 +22,7 @@ from orchestrator.errors import DataError, FrontierError, WeightsError
 from workers.hidden import hidden
 from workers.runtime.answers import answer_request
 from workers.runtime.core_dumps import forbid_core_dumps
-from workers.runtime.warm_imports import economical_imports, leave_out_bitsandbytes
+from workers.runtime.warm_imports import economical_imports, import_models, leave_out_bitsandbytes
 
 
 def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
@@ -113,6 +113,7 @@ def _backbone(request: InspectBackbone) -> Iterator[dict[str, Any]]:
 
     settle_environment()
     leave_out_bitsandbytes()
+    import_models()
     try:
         with economical_imports():
             answer = inspect_backbone(request)

@@ -21,6 +21,7 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeight
 from orchestrator.contracts.cores import usable_cores
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.fold import folds_of
+from orchestrator.contracts.garbage import collect_none_at_exit
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
@@ -28,7 +29,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.runtime.answers import answer_request
-from workers.runtime.warm_imports import economical_imports
+from workers.runtime.warm_imports import imports_of_models
 
 _LOOK_SECONDS = 1.0  # between two looks at how far the weights are
 _shares: Any = None  # in a process that generates weights: of each, how much is done
@@ -186,7 +187,7 @@ def _stage_snapshot(
 
 
 def _make_weights(weights: MadeWeights | RandomWeights, root: Path) -> None:
-    with economical_imports():
+    with imports_of_models():
         from workers.demo.corpora import corpus
         from workers.demo.pretrain import pretrain
         from workers.demo.tiny import write_tiny
@@ -229,6 +230,7 @@ def _settle_training(shares: Any) -> None:
     global _shares
     _shares = shares
     _settle()
+    collect_none_at_exit()
 
 
 def _settle() -> None:

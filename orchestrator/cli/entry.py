@@ -52,6 +52,7 @@ def _run_command() -> None:
     from orchestrator.cli.operating_system import refuse_windows
     from orchestrator.cli.own_cache import own_cache
     from orchestrator.contracts.code_digests import remember_digests
+    from orchestrator.contracts.garbage import collect_none_at_exit
     from orchestrator.errors import ExitCode, FrontierError, printable
     from orchestrator.tracking.tracking_uri import quiet_environment
 
@@ -59,6 +60,7 @@ def _run_command() -> None:
         os.environ.setdefault(name, value)
     os.environ.update(TELLS_NOBODY)
     remember_digests(own_cache())
+    collect_none_at_exit()
     from orchestrator.cli.app import app
 
     try:

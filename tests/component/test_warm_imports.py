@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import select
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from fake_nvml import FakeGpu, install
 from workshop import PATIENCE
 
@@ -17,6 +19,7 @@ import workers.runtime.attempt
 from workers.runtime.rank_processes import RankGroup
 from workers.runtime.warm_imports import (
     UNUSED,
+    _architectures_read_once,
     _holds_a_context,
     fill_caches,
     import_warm,
@@ -95,6 +98,36 @@ def test_what_no_attempt_uses_is_left_out_while_libraries_are_imported(tmp_path,
     assert (stub.found, stub.collects) == ([], False)
     assert gc.isenabled()
     assert not set(UNUSED) & set(sys.modules)  # whoever imports them from now on gets them
+
+
+# In a process of its own: this one has imported all of it.
+IMPORTS_MODELS = """
+import gc, os, sys
+from pathlib import Path
+from workers.runtime.warm_imports import UNUSED, UNUSED_BY_MODELS, import_models, leave_out_bitsandbytes
+leave_out_bitsandbytes()
+import_models()
+assert not {*UNUSED, *UNUSED_BY_MODELS} & sys.modules.keys(), "imported"
+from transformers import models
+from transformers.utils.import_utils import create_import_structure_from_path
+folders = sum(place.is_dir() for place in Path(models.__file__).parent.iterdir())
+assert create_import_structure_from_path.cache_info().misses < 1.5 * folders, "read twice"
+gc.freeze()
+"""
+
+
+def test_libraries_of_models_are_imported_without_those_of_metrics() -> None:
+    subprocess.run([sys.executable, "-c", IMPORTS_MODELS], check=True)
+
+
+def test_transformers_finds_the_same_architectures_in_folders_that_it_read_before() -> None:
+    place = str(Path(transformers.__file__).parent / "models" / "__init__.py")
+    inner = transformers.utils.import_utils
+    of_library = inner.create_import_structure_from_path
+    with _architectures_read_once():
+        known = inner.create_import_structure_from_path(place)
+    assert inner.create_import_structure_from_path is of_library
+    assert known == of_library(place)
 
 
 @pytest.mark.parametrize(("cuda", "left_out"), [(None, True), ("13.0", False)])

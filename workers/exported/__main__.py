@@ -16,7 +16,7 @@ from orchestrator.contracts.exported import EvaluateRequest, ExportRequest, Pred
 from orchestrator.errors import FrontierError
 from workers.runtime.answers import answer_request
 from workers.runtime.attempt import settle_environment
-from workers.runtime.warm_imports import economical_imports, leave_out_bitsandbytes
+from workers.runtime.warm_imports import economical_imports, import_models, leave_out_bitsandbytes
 
 Answers = Iterable[Mapping[str, Any]]
 
@@ -59,6 +59,7 @@ def _refusing(work: Callable[[Any], Answers]) -> Callable[[Any], Iterator[Mappin
 
     def answers(request: Any) -> Iterator[Mapping[str, Any]]:
         leave_out_bitsandbytes()
+        import_models()
         try:
             yield from work(request)
         except FrontierError as error:

@@ -17,11 +17,16 @@ from torch import Tensor
 from orchestrator.contracts.child_processes import safe_environment
 from orchestrator.contracts.exported import ModelUse
 from orchestrator.errors import InputError
+from workers.runtime.warm_imports import UNUSED, UNUSED_BY_MODELS
 
 _ROWS, _LONGEST = 8, 32  # random tokens: no text is read to prove that logits agree
 _LIKE = 1e-4  # of each logit
-# Goes before the program where torch is built without CUDA: see `leave_out_bitsandbytes`.
-_NO_BITSANDBYTES = 'import sys\nsys.modules["bitsandbytes"] = None\n'
+# Goes before the program: what `workers.runtime.warm_imports` does to import less.
+_FIRST = """
+import gc, sys
+gc.disable()
+sys.modules.update(dict.fromkeys({hidden}))
+"""
 # Follows the part of a card's program that loads the model.
 _ANSWER = """
 import sys
@@ -37,6 +42,7 @@ with torch.no_grad():
         if name.startswith("input_ids.")
     }
 save_file(logits, sys.argv[2])
+gc.freeze()
 """
 Row = dict[str, Tensor]
 
@@ -70,7 +76,8 @@ def prove(folder: Path, program: str, rows: list[Row], expected: list[Tensor], c
     with tempfile.TemporaryDirectory(prefix="frontier-proof-") as scratch:
         asked, answered = Path(scratch) / "rows.safetensors", Path(scratch) / "logits.safetensors"
         save_file({f"{name}.{n}": value for n, row in enumerate(rows) for name, value in row.items()}, asked)
-        first = _NO_BITSANDBYTES if torch.version.cuda is None else ""
+        cuda_only = () if torch.version.cuda else ("bitsandbytes",)
+        first = _FIRST.format(hidden=(*UNUSED, *UNUSED_BY_MODELS, *cuda_only))
         hub = {"HF_HUB_CACHE": str(cache_dir / "hub"), "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
             [sys.executable, "-P", "-c", first + program + _ANSWER, str(asked), str(answered)],

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.debugging import shows_words
+from orchestrator.contracts.garbage import collect_none_at_exit
 from orchestrator.contracts.record import Record
 from orchestrator.errors import FrontierError
 
@@ -34,6 +35,7 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
     Any exception, including a panic of a library in Rust, may quote a text. The last line is then {"defect":
     name of its class and the system's reason, "places": where in the code}, and the exit code 70.
     """
+    collect_none_at_exit()
     answers, code = answer_stream(), 0
     try:
         for line in work():

@@ -22,18 +22,38 @@ from orchestrator.contracts.generated import generator_digest
 from orchestrator.contracts.gpus import visible_gpus
 from workers.hidden import hidden
 
-WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers.runtime.failures")
+WARM = ("workers.trial", "workers.runtime.failures")
 # What scikit-learn and accelerate import wherever it is installed, for parts of them that no attempt uses.
 UNUSED = ("pandas", "boto3")
+# What transformers imports as well, to find objects in pictures. Metrics need both.
+UNUSED_BY_MODELS = ("scipy", "sklearn")
 
 
 def import_warm(modules: Sequence[str] = WARM) -> bool:
-    """Import the libraries. Return whether an attempt can be forked from here; otherwise it has to start
-    Python itself."""
+    """Import the libraries and `modules`. Return whether an attempt can be forked from here; otherwise it has
+    to start Python itself."""
     with economical_imports(), _capability_from_driver():
+        import_models()
         for module in modules:
             importlib.import_module(module)
     return not (_refuses_cuda_in_a_fork() or _holds_a_context())
+
+
+def import_models() -> None:
+    """Import the libraries that adapted models are made of."""
+    with imports_of_models():
+        importlib.import_module("peft")
+        importlib.import_module("accelerate")
+
+
+@contextmanager
+def imports_of_models() -> Iterator[None]:
+    """Import also without what is `UNUSED_BY_MODELS`, and let transformers read its folders once: together an
+    eighth of the CPU time of all imports."""
+    with economical_imports(), hidden(*UNUSED_BY_MODELS):
+        importlib.import_module("transformers")
+        with _architectures_read_once():
+            yield
 
 
 @contextmanager
@@ -68,6 +88,26 @@ def fill_caches() -> None:
         from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
         get_checkpoint_conversion_mapping("bert")
+
+
+@contextmanager
+def _architectures_read_once() -> Iterator[None]:
+    """Let transformers know the folder of its 500 architectures again. It has read all their files when it
+    was imported; now it asks for the same by a file of that folder, and would read them once more."""
+    from transformers.utils import import_utils
+
+    of_library: Any = getattr(import_utils, "create_import_structure_from_path", None)
+
+    def known(place: str | Path) -> Any:
+        return of_library(Path(place).parent if Path(place).is_file() else place)
+
+    if of_library is not None:  # it is an inner part of transformers, which may move
+        import_utils.create_import_structure_from_path = known
+    try:
+        yield
+    finally:
+        if of_library is not None:
+            import_utils.create_import_structure_from_path = of_library
 
 
 @contextmanager
