@@ -83,6 +83,12 @@ def test_rows_of_tables_are_what_the_terminal_shows(sweep: Path, document: Path,
     assert [row for row in rows if row not in shown] == []
 
 
+def test_the_answer_of_the_readme_is_what_the_terminal_shows(sweep: Path) -> None:
+    shown = [line.rstrip() for line in (sweep / "shown.txt").read_text(encoding="utf-8").splitlines()]
+    [answer] = re.findall(r"^The best is .*?(?=\n```)", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    assert answer in "\n".join(shown)
+
+
 def test_the_curves_that_still_rose_are_counted(sweep: Path) -> None:
     signatures = [json.loads(path.read_text())["signature"] for path in sweep.rglob("outcome.json")]
     rising = signatures.count("improving")

@@ -57,6 +57,7 @@ STATEMENTS = (
             "Nothing is cheaper",
             "of the best of all",
             "of the others cannot be judged",
+            "statements hold at",
             "the model named is shown to be good enough",
             "is good enough is measured",
             "is shown to reach it",

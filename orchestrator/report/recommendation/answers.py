@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import NEAR, Target
@@ -12,7 +13,7 @@ from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import Claim, ClaimFamily
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.recommendation.advice import REHEARSAL, instead
-from orchestrator.report.recommendation.cheaper import saving
+from orchestrator.report.recommendation.cheaper import cheapest_not_worse, of_cost, saving
 from orchestrator.report.results.point import Comparison, Point, PointState
 from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.statistics.pareto import best, cheapest_enough
@@ -79,28 +80,51 @@ def _answer(
     if target.at_least is not None:
         named = None if close is None else _named(points[close], metric, unit)
         best_named, least = _named(points[top], metric, unit), f"{metric} {target.at_least:g}"
-        least_words = _reaching((least, named, best_named), judged, sure, marks)
         chosen = "" if close is None else _chosen(judged, close == top, points[top])
-        return (
-            least_words
-            + chosen
-            + marked(saving(points, judged, DifferenceUnit("", points=True), sure), marks)
-        )
+        saved = _Said(saving(points, judged, DifferenceUnit("", points=True)))
+        reached = [] if named is None or judged is None else _reached(judged)
+        doubts = marked(_together([*reached, saved], sure), marks)
+        return f"{_reaching(least, named, best_named)}{chosen}{doubts}"
     assert close is not None
     near = enough(target, name, measured_in).removesuffix(" of the best")
     scale = DifferenceUnit("", METRICS[name].higher_is_better, unit=measured_in)
-    shown = "" if judged is None else _shown(judged, near, scale, sure)
-    less = saving(points, judged, scale, sure)
     chosen = _chosen(judged, close == top, points[top])
     if close == top:
-        cheaper = "" if judged is None else _cheaper(judged, near, scale, sure)
-        doubts = marked(cheaper + less + shown, marks)
+        said = (
+            []
+            if judged is None
+            else [_shown(judged, near, scale, "it"), *_cheaper(points, judged, near, scale)]
+        )
+        doubts = marked(_together(said, sure), marks)
         return f"The best is {_named(points[top], metric, unit)}.{chosen}{doubts}"
+    said = [] if judged is None else [_shown(judged, near, scale, judged.cell)]
+    doubts = marked(_together([*said, _Said(saving(points, judged, scale))], sure), marks)
     ending = _between(points[top].name, points[close].name, claims)
     return (
         f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
-        f"the best is {_named(points[top], metric, unit)}.{chosen}{marked(less + shown, marks)}{ending}"
+        f"the best is {_named(points[top], metric, unit)}.{chosen}{doubts}{ending}"
     )
+
+
+_COUNTED = {2: "Both", 3: "All three"}  # sentences that rest on limits; there are never more
+
+
+class _Said(NamedTuple):
+    """A sentence, empty where there is nothing to say, and whether it rests on limits."""
+
+    text: str
+    limits: bool = True
+
+
+def _together(said: Sequence[_Said], sure: str) -> str:
+    """Return the sentences after a blank each. What their limits are over is said once."""
+    texts = [one.text for one in said if one.text]
+    resting = [one.text for one in said if one.text and one.limits]
+    if len(resting) == 1:
+        texts = [f"{text.removesuffix('.')} ({sure})." if text in resting else text for text in texts]
+    elif resting:
+        texts.append(f"{_COUNTED[len(resting)]} statements hold at {sure}.")
+    return "".join(f" {text}" for text in texts)
 
 
 def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
@@ -123,59 +147,67 @@ def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
     )
 
 
-def _reaching(
-    of: tuple[str, str | None, str], judged: GoodEnough | None, sure: str, marks: Mapping[str, str]
-) -> str:
+def _reaching(least: str, named: str | None, best: str) -> str:
     """The answer where good enough is a least quality: what that is, and what is named."""
-    least, named, best = of
     if named is None:
         return f"No model reaches {least}. The best is {best}."
     text = f"The cheapest that reaches {least} is {named}"
-    text += ". It is also the best." if named == best else f"; the best is {best}."
-    if judged is None:
-        return text
-    cell = f"{judged.cell} ({marks[judged.cell]})" if judged.cell in marks else judged.cell
+    return text + (". It is also the best." if named == best else f"; the best is {best}.")
+
+
+def _reached(judged: GoodEnough) -> list[_Said]:
+    """What is known of the model named, and of those that cost less, where good enough is a least quality."""
     if judged.shown:
-        text += f" {cell} is shown to reach it ({sure})."
+        said = [_Said(f"{judged.cell} is shown to reach it.")]
     else:
-        text += f" Whether {cell} would reach it is open ({sure})."
+        said = [_Said(f"Whether {judged.cell} would reach it is open.")]
     if judged.cheaper and not judged.open_cheaper:
-        text += f" Nothing cheaper reaches it ({sure})."
-    return text
+        said.append(_Said("Nothing cheaper reaches it."))
+    return said
 
 
-def _shown(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) -> str:
-    """What is known of the model named against all others."""
+def _shown(judged: GoodEnough, near: str, scale: DifferenceUnit, cell: str) -> _Said:
+    """What is known of the model named against all others. `cell`: what it is called."""
     if judged.shown:
-        return f" {judged.cell} is shown to be {near} of the best of all ({sure})."
+        return _Said(f"{'It' if cell == 'it' else cell} is shown to be {near} of the best of all.")
     if judged.most_below is None:
-        return f" Whether {judged.cell} is {near} of the best of all cannot be judged yet."
+        return _Said(f"Whether {cell} is {near} of the best of all cannot be judged yet.", limits=False)
     most = min(judged.most_below, 1.0) if scale.points else judged.most_below
     unjudged = f"; {judged.unjudged} of the others cannot be judged" if judged.unjudged else ""
     if not judged.most_below:
-        return f" Whether {judged.cell} is {near} of the best of all is open{unjudged.replace(';', ':')}."
-    return (
-        f" Whether {judged.cell} is {near} of the best of all is open: another one may be up to "
-        f"{scale.with_unit(most)} better ({sure}){unjudged}."
+        open_ = f"Whether {cell} is {near} of the best of all is open{unjudged.replace(';', ':')}."
+        return _Said(open_, limits=False)
+    return _Said(
+        f"Whether {cell} is {near} of the best of all is open: another one may be up to "
+        f"{scale.with_unit(most)} better{unjudged}."
     )
 
 
-def _cheaper(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) -> str:
+def _cheaper(points: Sequence[Point], judged: GoodEnough, near: str, scale: DifferenceUnit) -> list[_Said]:
     """What is known of the cells that cost less than the best."""
     if not judged.cheaper:
-        return " Nothing is cheaper."
+        return [_Said("Nothing is cheaper.", limits=False)]
+    saved = _Said(saving(points, judged, scale))
     open_names = judged.open_cheaper
     if not open_names:
-        return f" Nothing cheaper comes {near} of it ({sure})."
+        return [_Said(f"Nothing cheaper comes {near} of it."), saved]
     limits = {name: ends for name in open_names if (ends := judged.cheaper[name]) is not None}
     if not limits:
-        return f" Whether anything cheaper comes {near} of it cannot be judged yet."
+        return [
+            _Said(f"Whether anything cheaper comes {near} of it cannot be judged yet.", limits=False),
+            saved,
+        ]
     name, (low, high) = min(limits.items(), key=lambda item: (sum(item[1]), item[0]))
-    scored = f"the seeds of {name} that worked" if name in judged.by_seeds_that_worked else name
-    return (
-        f" Whether anything cheaper comes {near} of it is open: {scored} scored "
-        f"{scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)} ({sure})."
+    below = (
+        f"scored {scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)}"
     )
+    text = f"Whether anything cheaper comes {near} of it is open:"
+    proposed = cheapest_not_worse(points, judged)
+    if proposed is not None and proposed[0].name == name:
+        cost = of_cost(proposed[1])
+        return [_Said(f"{text} {name} costs {cost} as much and {below}, and was not shown to be worse.")]
+    scored = f"the seeds of {name} that worked" if name in judged.by_seeds_that_worked else name
+    return [_Said(f"{text} {scored} {below}."), saved]
 
 
 def _named(point: Point, metric: str, unit: str) -> str:

@@ -15,10 +15,10 @@ _SHARES = {"half": 1 / 2, "a third": 1 / 3, "a quarter": 1 / 4, "a fifth": 1 / 5
 _ALIKE = 0.08  # of a share, by which it may be missed
 
 
-def saving(points: Sequence[Point], judged: GoodEnough | None, scale: DifferenceUnit, sure: str) -> str:
+def saving(points: Sequence[Point], judged: GoodEnough | None, scale: DifferenceUnit) -> str:
     """A sentence that follows the answer; empty where each cheaper cell is shown to be worse. `points`: of
-    one task and comparison key; `sure`: what the limits are over."""
-    cheapest = None if judged is None else _cheapest(points, judged)
+    one task and comparison key. What its limits are over is said by the caller."""
+    cheapest = cheapest_not_worse(points, judged)
     if judged is None or cheapest is None:
         return ""
     point, share = cheapest
@@ -30,16 +30,18 @@ def saving(points: Sequence[Point], judged: GoodEnough | None, scale: Difference
     ) / 2  # of the limits as they are: cut to what a score can be, they have another middle
     high = min(high, 1.0) if scale.points else high
     plain = f", which is {point.plain}," if point.plain else ""
-    text = f" {point.name}{plain} costs {of_cost(share)} of what {judged.cell} costs"
+    text = f"{point.name}{plain} costs {of_cost(share)} of what {judged.cell} costs"
     if judged.target.at_least is not None:
-        return f"{text} and is not shown to miss it: its quality is {low:.3f} to {high:.3f} ({sure})."
+        return f"{text} and is not shown to miss it: its quality is {low:.3f} to {high:.3f}."
     most = scale.with_unit(high)
     scored = f"scored {scale.with_unit(below)} below the best" if below > 0 else "scored as high as the best"
-    return f"{text}. It {scored} and is not shown to be worse: it may be up to {most} worse ({sure})."
+    return f"{text}. It {scored} and is not shown to be worse: it may be up to {most} worse."
 
 
-def _cheapest(points: Sequence[Point], judged: GoodEnough) -> tuple[Point, float] | None:
-    """With its share of the cost of the one that is named."""
+def cheapest_not_worse(points: Sequence[Point], judged: GoodEnough | None) -> tuple[Point, float] | None:
+    """Return the cell with its share of the cost of the one that is named; None where there is none."""
+    if judged is None:
+        return None
     by_name = {p.name: p for p in points}
     named = by_name.get(judged.cell)
     cost = None if named is None else cost_and_quality(named)[0]

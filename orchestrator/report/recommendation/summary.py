@@ -107,10 +107,11 @@ def _take(one: Pick) -> list[str]:
         best = f"{one.best.name}{plain}, with {_score(one)}"
         return [f"For {one.place}, no model reaches {least}: the best is {best}.", _costs(one), _margin(one)]
     scale = DifferenceUnit("", not one.task.loss, unit=one.task.unit)
+    saved = saving(one.points, one.judged, scale)
     sure = f"95 % {text.over(one.points)}, all cells at once"
     return [
         f"For {one.place}, take {one.pick.name}{plain}: it is {_why(one)}, with {_score(one)}.",
-        saving(one.points, one.judged, scale, sure).strip(),
+        f"{saved.removesuffix('.')} ({sure})." if saved else "",
         _costs(one),
         _margin(one),
     ]
