@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from pathlib import Path
 
 import workshop
 
 from workers.runtime.host import AttemptHost
+
+LONG = {"epochs": 5000}  # a recipe that does not end by itself
 
 
 def wait_for(path: Path, text: str) -> None:
@@ -28,6 +32,19 @@ class Started:
         return self.codes[0]
 
 
+def ended(pid: int) -> bool:
+    """Waits for the end of a process that need not be a child."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    with os.fdopen(descriptor) as file:
+        return bool(select.select([file], [], [], workshop.PATIENCE)[0])
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def ranks_of(host: AttemptHost) -> list[int]:
-    template = host._template.pid
-    return [int(p) for p in Path(f"/proc/{template}/task/{template}/children").read_text().split()]
+    return children(host._template.pid)

@@ -31,7 +31,7 @@ from orchestrator.execution.launcher import (
     never,
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
-from orchestrator.execution.worker_slot import Host, Slot, attempt_host
+from orchestrator.execution.worker_slot import AttemptHosts, Host, Slot
 
 _TICK_SECONDS = 1.0
 
@@ -52,13 +52,13 @@ class LocalLauncher:
         cpus: int,
         gpus: Sequence[str] = (),
         concurrency: int | None = None,
-        host_factory: LocalHostFactory = attempt_host,
+        host_factory: LocalHostFactory | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.workplace, self.policy, self.cpus = workplace, policy, cpus
         self.gpus = tuple(gpus)
         self.concurrency = concurrency or cpus
-        self.host_factory, self.clock = host_factory, clock or SystemClock()
+        self.host_factory, self.clock = host_factory or AttemptHosts(), clock or SystemClock()
 
     def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         for trial in trials:

@@ -6,12 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Protocol
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import LaunchError, StorageError
@@ -44,11 +46,16 @@ class Host(Protocol):
 HostFactory = Callable[[int], Host]  # from the number of threads
 
 
-def attempt_host(threads: int, gpus: tuple[str, ...] = ()) -> Host:
-    """Return the real host, imported late: a fake needs nothing of the workers."""
-    from workers.runtime.host import AttemptHost
+@dataclass(frozen=True)
+class AttemptHosts:
+    """Makes the real hosts. Those on one machine share what their processes import, if they see no GPU."""
 
-    return AttemptHost(threads=threads, gpus=gpus)
+    launch: str = field(default_factory=lambda: token_hex(8))
+
+    def __call__(self, threads: int, gpus: tuple[str, ...] = ()) -> Host:
+        from workers.runtime.host import AttemptHost  # late: a fake needs nothing of the workers
+
+        return AttemptHost(threads, gpus, None if gpus or visible_gpus() else self.launch)
 
 
 @dataclass(frozen=True, slots=True)

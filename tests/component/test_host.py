@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
-from running_attempts import wait_for
-from workshop import PATIENCE, ending
+from running_attempts import LONG, children, ended, wait_for
+from workshop import ending
 
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import LaunchError
 from workers.runtime.host import AttemptHost
-
-LONG = {"epochs": 5000}
-
-
-def ended(pid: int) -> bool:
-    """Waits for the end of a process that need not be a child."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    with os.fdopen(descriptor) as file:
-        return bool(select.select([file], [], [], PATIENCE)[0])
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_attempts_run_one_after_another_and_agree_with_each_other(host, lab, outcome_of):

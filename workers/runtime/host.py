@@ -21,6 +21,7 @@ from typing import Any
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.credentials import without_credentials
 from orchestrator.errors import LaunchError
+from workers.runtime.shared_templates import SharedTemplate, shared_directory
 
 SECRET_BYTES = 32
 _TEST_SECONDS = 120.0  # for the GPUs: one that hangs has failed
@@ -41,23 +42,35 @@ class AttemptHost:
 
     `threads` limits the template's thread pools; each attempt sets torch's threads to its granted cores.
     `gpus`: UUIDs of the GPUs that its attempts see; without any they see what this process sees. CUDA reads
-    them once, so each choice of GPUs needs its own template.
+    them once, so each choice of GPUs needs its own template. `launch`: hosts on this machine with the same
+    one share what their templates import; they must not see GPUs. Raises LaunchError where sharing fails.
     """
 
-    def __init__(self, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
+    def __init__(
+        self, threads: int | None = None, gpus: Sequence[str] = (), launch: str | None = None
+    ) -> None:
         visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
         self._environment = without_credentials(safe_environment(os.environ | visible))
-        command = python_module("workers.runtime.template", *([str(threads)] if threads is not None else []))
-        # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
-        self._template = subprocess.Popen(
-            command,
+        self._sending = threading.Lock()
+        self._template: subprocess.Popen[bytes] | SharedTemplate
+        directory = None if launch is None else shared_directory(launch)
+        if directory is None:
+            self._template = self._own_template(threads)
+        else:
+            self._template = SharedTemplate(directory, threads, self._environment)
+            self._send({"environment": self._environment, "threads": threads})
+
+    def _own_template(self, threads: int | None) -> subprocess.Popen[bytes]:
+        """Start a template in a session of its own: Ctrl-C in a terminal is for the driver, which then
+        decides."""
+        return subprocess.Popen(
+            python_module("workers.runtime.template", *([str(threads)] if threads is not None else [])),
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._sending = threading.Lock()
 
     def run(self, order_path: Path, timeout: float | None = None, node: Node | None = None) -> int:
         """Run an order in new processes, one or those of the order's ranks that belong to `node`, and wait
@@ -83,8 +96,9 @@ class AttemptHost:
         assert self._template.stdout is not None
         answer = self._template.stdout.readline()
         if not answer:
+            code = self._template.wait()
             raise LaunchError(
-                f"the warm worker process ended (exit code {self._template.wait()})\n"
+                f"the warm worker process ended{'' if code is None else f' (exit code {code})'}\n"
                 "    -> check memory, and that `python -m workers.runtime.template` starts in this "
                 "environment"
             )

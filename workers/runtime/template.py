@@ -31,6 +31,7 @@ class _Requests:
     """Read lines of a pipe without ever waiting for more than the pipe holds."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe  # it closes the descriptor when it goes
         self.descriptor = pipe.fileno()
         self._partial = b""
         self._lines: list[bytes] = []
@@ -85,14 +86,12 @@ def _import_architecture(order: Path) -> None:
         return  # the attempt will report the problem
 
 
-def main(arguments: list[str]) -> None:
-    # Output of libraries must not get between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+def warm_up(threads: int | None) -> bool:
+    """Settle the environment and import the libraries. Return whether attempts can be forked from here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from workers.runtime.attempt import settle_environment
 
-    settle_environment(int(arguments[0]) if arguments else None)
+    settle_environment(threads)
     gc.disable()
     leave_out_bitsandbytes()
     forkable = import_warm()
@@ -100,6 +99,31 @@ def main(arguments: list[str]) -> None:
         fill_caches()
     gc.freeze()  # a collection in an attempt would copy all the pages that it shares with the template
     gc.enable()
+    return forkable
+
+
+def serve_forked(requests: int, answers: int, forkable: bool) -> None:
+    """Be the template of a slot, in a process that a fork server has forked. The first request has the slot's
+    environment and threads."""
+    from workers.runtime.attempt import settle_environment
+
+    lines = _Requests(os.fdopen(requests, "rb"))
+    try:
+        settings = lines.next()
+        assert settings is not None  # there is no limit of time
+        os.environ.clear()
+        os.environ.update(settings["environment"])
+        settle_environment(settings["threads"])
+        _serve(lines, os.fdopen(answers, "wb"), forkable)
+    except EOFError:
+        os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    # Output of libraries must not get between the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    forkable = warm_up(int(arguments[0]) if arguments else None)
     try:
         _serve(_Requests(sys.stdin.buffer), answers, forkable)
     except EOFError:

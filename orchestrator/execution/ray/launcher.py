@@ -32,7 +32,7 @@ from orchestrator.execution.launcher import (
 from orchestrator.execution.ray.launch_directory import local_directory, shared_directory
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.trial_events import Job, TrialFeed, uncounted
-from orchestrator.execution.worker_slot import HostFactory, attempt_host
+from orchestrator.execution.worker_slot import AttemptHosts, HostFactory
 from orchestrator.planning.packing import TrialQueue, at_once
 
 _QUIET = {
@@ -64,13 +64,13 @@ class RayLauncher:
         cpus: int | None = None,
         concurrency: int | None = None,
         capacity: Sequence[NodeKind] | None = None,
-        host_factory: HostFactory = attempt_host,
+        host_factory: HostFactory | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._workplace, self._policy, self._cpus = workplace, policy, cpus
         self._choice = ClusterChoice(joined_address(address, os.environ), insecure, dashboard)
-        self._concurrency, self._capacity, self._host_factory = concurrency, capacity, host_factory
-        self._clock = clock or SystemClock()
+        self._concurrency, self._capacity = concurrency, capacity
+        self._host_factory, self._clock = host_factory or AttemptHosts(), clock or SystemClock()
         self._session: ExitStack | None = None  # keeps the cluster up between launches
         self._directory: Path | None = None  # of the cluster that is up
         self._launches = 0
