@@ -10,6 +10,7 @@ from rich.table import Table
 from orchestrator.cli.terminal import plain_table
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import Report
+from orchestrator.report.analysis.claim_text import below_title
 from orchestrator.report.analysis.frontiers import FrontierMember, FrontierView
 from orchestrator.report.analysis.objectives import OBJECTIVES, Objective
 from orchestrator.units import quantity
@@ -18,6 +19,7 @@ _WHERE = "--axes"
 _MOST = 3
 _NAMES = tuple(objective.value for objective in Objective)
 _LINES = 4  # claims of a task on the console; the report has all
+_CORRECTED = "Each p is corrected for the number of comparisons of its kind, by Holm's method."
 
 
 def parse_axes(words: str) -> tuple[Objective, ...]:
@@ -57,7 +59,8 @@ def show_frontiers(report: Report, axes: tuple[Objective, ...], console: Console
 def show_claims(report: Report, console: Console) -> None:
     """Show the groups of each task and its first claims that hold."""
     for task in report.tasks:
-        held = [c.sentence for family in task.claims for c in family.claims if c.distinguishable]
+        claims = [claim for family in task.claims for claim in family.claims]
+        held = [below_title(claim.sentence, task.title) for claim in claims if claim.distinguishable]
         lines = [group.sentence for group in task.groups if group.best] + held[:_LINES]
         if len(held) > _LINES:
             more = quantity(len(held) - _LINES, "more difference")
@@ -65,6 +68,8 @@ def show_claims(report: Report, console: Console) -> None:
         if lines:
             console.print()
             console.print(f"{task.title}: what holds", style="bold", highlight=False)
+        if held:
+            console.print(_CORRECTED, highlight=False)
         for line in lines:
             console.print(line, highlight=False)
 

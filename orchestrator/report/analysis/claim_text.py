@@ -85,6 +85,11 @@ def claim_sentence(
     )
 
 
+def below_title(sentence: str, title: str) -> str:
+    """Return the sentence of a claim as it reads below the title of its task."""
+    return sentence.replace(f" on “{title}”", "")
+
+
 def _higher(estimate: MeanEstimate) -> str:
     """Say in how many of the combinations the better one scored higher, which a mean over them may hide."""
     if estimate.signs is None:

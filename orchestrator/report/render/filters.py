@@ -15,6 +15,7 @@ from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.report import text
 from orchestrator.report.analysis.cell_names import level_marks, marked, named_cell
+from orchestrator.report.analysis.claim_text import below_title
 from orchestrator.report.analysis.objectives import OBJECTIVES
 from orchestrator.report.analysis.replication import verdict, why
 from orchestrator.report.render.markers import line_marker, marker
@@ -185,6 +186,7 @@ _FIGURES = {
     "short": text.short,
     "chance": units.percentage,
     "claim_verdict": claim_verdict,
+    "below_title": below_title,
     "pair_verdict": pair_verdict,
     "frontier_marker": frontier_marker,
     "p_value": units.p_value,

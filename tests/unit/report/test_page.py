@@ -181,6 +181,12 @@ def test_the_correction_of_p_values_is_explained_where_it_is_named_first(source)
     assert source.index("Holm") == source.index("Holm", explained)
 
 
+def test_claims_do_not_repeat_the_title_of_their_task(source):
+    rows = re.findall(r'<th scope="row" class="wrap">(.*?)</th>', source)
+    assert any(" beats " in row for row in rows)
+    assert [row for row in rows if "“" in row] == []
+
+
 def test_budgets_whose_costs_are_not_distinguishable_name_what_the_model_takes(tmp_path):
     built = LedgerBuilder(tmp_path)
     trials = built.plan(["tiny", "mini"], ["general"], ["full"], [task("outcome")], [1, 2])

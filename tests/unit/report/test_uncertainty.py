@@ -22,7 +22,7 @@ from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.analysis.best_set import best_set
-from orchestrator.report.analysis.claim_text import DifferenceUnit, run_sentence
+from orchestrator.report.analysis.claim_text import DifferenceUnit, below_title, run_sentence
 from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
@@ -101,6 +101,7 @@ def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built)
     claim = claims_of(report, "methods")["lora-r8", "ia3"]
     assert claim.distinguishable
     assert claim.sentence.startswith("lora-r8 beats ia3 on “Outcome” by 3")
+    assert below_title(claim.sentence, "Outcome").startswith("lora-r8 beats ia3 by 3")
     assert "over 5 seeds, 400 test documents, for 3 comparisons at once; Holm-adjusted p" in claim.sentence
     low, high = claim.interval
     assert low < claim.difference < high
