@@ -209,7 +209,8 @@ def mean_difference(
     """The mean over the pairs of the first less the second, on the seeds that all of them have. With failed
     seeds among them, their own scatter alone is what it is judged by. `weight`: the sum of the squares of the
     weights of all cells, where one cell is in several pairs. The one seed that is left of a cell whose others
-    failed is judged by how the other cells scatter."""
+    failed is judged by how the other cells scatter. Of two cells that share fewer than two seeds that worked,
+    nothing tells how they scatter."""
     if any(r.failed for pair in pairs for r in pair):
         prior = None
     weight = 2 / len(pairs) if weight is None else weight
@@ -218,8 +219,11 @@ def mean_difference(
         differences = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]
         signs = sum(d > GRAIN for d in differences), sum(d < -GRAIN for d in differences), len(differences)
         return replace(_mean(pairs, seeds, prior, weight), signs=signs)
-    scattered = any(r.scattered for pair in pairs for r in pair)
-    return replace(_mean(pairs, seeds, prior, weight), scattered=scattered)
+    estimate = _mean(pairs, seeds, prior, weight)
+    if not any(r.scattered for pair in pairs for r in pair):
+        return estimate
+    worked = set(seeds).difference(*(r.failed for pair in pairs for r in pair))
+    return replace(estimate, scattered=True, seed_error=estimate.seed_error if len(worked) > 1 else None)
 
 
 def _mean(

@@ -63,14 +63,15 @@ def seeds_needed(estimate: MeanEstimate, level: float, margin: float) -> int | N
 
 def _with_seeds(estimate: MeanEstimate, seeds: int) -> MeanEstimate:
     """Scale the estimate to other seeds. The documents' part stays; degrees of freedom grow with the seeds,
-    also those of the other cells."""
+    also those of the other cells. One seed has none of its own, so there each further seed adds one."""
     assert estimate.seed_error is not None
-    freedom = estimate.seeds - 1 if estimate.freedom is None else estimate.freedom
+    own = estimate.seeds - 1
+    freedom = own if estimate.freedom is None else estimate.freedom
     return replace(
         estimate,
         seeds=seeds,
         seed_error=estimate.seed_error * math.sqrt(estimate.seeds / seeds),
-        freedom=freedom * (seeds - 1) / (estimate.seeds - 1),
+        freedom=freedom * (seeds - 1) / own if own else freedom + seeds - 1,
     )
 
 

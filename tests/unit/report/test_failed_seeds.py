@@ -255,3 +255,26 @@ def test_the_limits_of_a_least_quality_name_the_cells_without_their_failed_seeds
     low, high = judged.cheaper["tiny/general/ia3"]
     assert 0.5 < low < 0.604 < high < 0.7
     assert judged.by_seeds_that_worked == ("tiny/general/ia3",)
+
+
+def test_seeds_that_differ_alike_by_chance_claim_nothing_where_one_alone_worked(tmp_path):
+    report = of_two(tmp_path, [0.9, 0.501], [0.6, None])  # 30.0 and 30.1 points above
+    [task] = report.tasks
+    claims = [claim for family in task.claims for claim in family.claims]
+    assert len(claims) >= 1
+    assert [(claim.p, claim.interval, claim.distinguishable) for claim in claims] == [
+        (None, None, None) for _ in claims
+    ]
+
+
+def test_a_cell_of_which_one_seed_worked_among_cells_that_scatter_is_reported(tmp_path):
+    """Its difference is judged by the scatter of the others; so is how many seeds would show it."""
+    built = LedgerBuilder(tmp_path)
+    trials = built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=[1, 2])
+    scores = {"full": [0.31, 0.24], "lora-r8": [0.25, 0.3], "ia3": [0.29, None]}
+    for trial in trials:
+        quality = scores[trial.cell.method][trial.seed - 1]
+        failure = FailureKind.COLLAPSED if quality is None else None
+        built.attempt(trial, Fate(quality=quality, failure=failure, outcome=GUESS))
+    [task] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks
+    assert len(next(group for group in task.groups if group.best).cells) == 3

@@ -238,6 +238,15 @@ def test_the_seeds_that_are_told_are_the_fewest_that_settle_a_difference_if_any_
     assert seeds_needed(MeanEstimate(0.01, 1, None), 0.05, 0.01) is None
 
 
+def test_one_seed_that_the_others_judge_needs_fewer_seeds_the_less_these_scatter():
+    found = [
+        seeds_needed(MeanEstimate(0.0, 1, None, error, 0.0, 20.0), 0.05, 0.01) for error in (0.004, 0.02)
+    ]
+    assert found[0] == 1
+    assert 16 <= found[1] <= 20  # (2 x 0.02 / 0.01)^2, with the degrees of freedom of 20 and these seeds
+    assert limit_of(MeanEstimate(0.0, 1, 400, 0.001, 0.02, 20.0), 0.05) is Limit.DOCUMENTS
+
+
 def test_the_smallest_difference_shown_has_the_p_value_it_is_held_against():
     least = MeanEstimate(0.0, 3, 400, 0.01, 0.02, 20.0).half(0.001)
     assert MeanEstimate(least, 3, 400, 0.01, 0.02, 20.0).p == pytest.approx(0.001, rel=1e-3)
