@@ -124,11 +124,6 @@ class SweepConfig(Record):
         description="what a cluster by address may grow to; `frontier render` sets it from the worker groups",
     )
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may not recur")
-    attempt_hours: PositiveFloat | None = Field(
-        None,
-        description="hours after which an attempt is ended, because it hangs; another one resumes from its "
-        "checkpoint, as `retries` allows",
-    )
     on_bad_record: Literal["error", "skip"] | None = Field(
         None, description="what to do with malformed records, for all tasks; null: as each task says"
     )
@@ -154,6 +149,11 @@ class SweepConfig(Record):
     )
     checkpoint_seconds: NonNegativeFloat = Field(
         30.0, description="minimum seconds between two checkpoints; 0: one after each evaluation"
+    )
+    attempt_hours: PositiveFloat | None = Field(
+        None,
+        description="hours after which an attempt is ended, because it hangs; another one resumes from its "
+        "checkpoint, as `retries` allows",
     )
     accepted_risks: tuple[Risk, ...] = Field(
         (),
@@ -181,6 +181,21 @@ class SweepConfig(Record):
             problem, fix = "keep_weights: none keeps no weights to log", "set keep_weights: frontier"
             raise ProblemError(Problem.of_key("", problem, f"{fix}, or remove log_models"))
         return wanted
+
+    @field_validator("attempt_hours")
+    @classmethod
+    def _reaches_a_checkpoint(cls, hours: float | None, info: ValidationInfo) -> float | None:
+        between = info.data.get("checkpoint_seconds")
+        if hours is not None and between is not None and 3600 * hours <= between:
+            problem = f"ends attempts before their first checkpoint (checkpoint_seconds: {between:g})"
+            raise ProblemError(
+                Problem.of_key(
+                    "",
+                    f"{problem}, got {hours:g}, which is {3600 * hours:g} s",
+                    f"set more than {between / 3600:.3g}, or lower checkpoint_seconds",
+                )
+            )
+        return hours
 
     @field_validator("storage")
     @classmethod

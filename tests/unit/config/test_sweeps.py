@@ -189,6 +189,16 @@ def test_a_rule_that_idles_because_the_command_line_narrowed_an_axis_is_no_mista
     assert len(load("models=tiny", rules=rules).grid.cells) == 8
 
 
+def test_an_attempt_has_time_for_its_first_checkpoint(load: Any) -> None:
+    assert load(attempt_hours=0.01, checkpoint_seconds=30).config.attempt_hours == 0.01
+    with pytest.raises(ConfigError) as refused:
+        load(attempt_hours=0.005, checkpoint_seconds=30)
+    [problem] = refused.value.problems
+    assert problem.key == "attempt_hours"
+    assert "got 0.005, which is 18 s" in problem.problem
+    assert problem.fix == "set more than 0.00833, or lower checkpoint_seconds"
+
+
 def test_paths_are_relative_to_what_a_user_expects(tmp_path: Path) -> None:
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
