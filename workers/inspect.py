@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.hidden import hidden
 from orchestrator.contracts.requests import InspectBackbone, InspectTask
 from orchestrator.contracts.sameness import visible
 from orchestrator.contracts.token_counts import CountTokens
 from orchestrator.errors import DataError, FrontierError, WeightsError
-from workers.hidden import hidden
 from workers.runtime.answers import answer_request
 from workers.runtime.core_dumps import forbid_core_dumps
 from workers.runtime.warm_imports import economical_imports, import_models, leave_out_bitsandbytes

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.errors import FrontierError, TrackingError
+from orchestrator.tracking.mlflow_client import client_of
 from orchestrator.tracking.mlflow_reader import active_runs
 from orchestrator.tracking.mlflow_runs import DIGEST, SWEEP_ID, TRIAL, RunContent
 from orchestrator.tracking.mlflow_summary import experiment_tags
@@ -111,16 +112,14 @@ class SweepExperiment:
 def _open(uri: str) -> MlflowClient:
     """A client of the store. A new SQLite file appears whole, by rename: killed while it is filled with its
     tables, a driver would leave one that MLflow can neither use nor repair."""
-    from mlflow import MlflowClient
-
     path = store_file(uri)
     if path is not None and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         draft.unlink(missing_ok=True)
-        MlflowClient(tracking_uri=f"{SQLITE}{draft}").search_experiments(max_results=1)
+        client_of(f"{SQLITE}{draft}").search_experiments(max_results=1)
         draft.rename(path)
-    return MlflowClient(tracking_uri=uri)
+    return client_of(uri)
 
 
 def _experiment(client: MlflowClient, uri: str, sweep: str) -> tuple[str, dict[str, str]]:

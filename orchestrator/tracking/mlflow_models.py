@@ -75,7 +75,8 @@ def _is_whole(model: LoggedModel) -> bool:
 def _write_beside(model: LoggableModel, identity: str, run: str) -> None:
     """Write what MLflow reads to the folder. No example of an input is in it: the signature has the names of
     columns alone."""
-    from mlflow.models import Model, ModelSignature
+    from mlflow.models import Model
+    from mlflow.models.signature import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     (model.folder / _CODE).write_text(model.code)

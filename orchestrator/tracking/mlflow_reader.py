@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigError, Problem, TrackingError, did_you_mean
+from orchestrator.tracking.mlflow_client import client_of
 from orchestrator.tracking.mlflow_views import VIEW
 from orchestrator.tracking.sqlite_store import is_mlflow_store
 from orchestrator.tracking.tracking_uri import SERVERS, SQLITE, store_file, without_secrets
@@ -46,10 +47,8 @@ def read_experiment(uri: str, name: str) -> Experiment:
     if not uri.startswith((SQLITE, *SERVERS, "postgresql", "mysql")):
         fix = "write the address of a server, https://HOST, or sqlite:///PATH of a file"
         raise ConfigError([Problem("--mlflow", "", f"is no tracking URI, got {shown!r}", fix)])
-    from mlflow import MlflowClient
-
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = client_of(uri)
         experiment = client.get_experiment_by_name(name)
         names = [] if experiment else [one.name for one in client.search_experiments(max_results=_PAGE)]
         runs = () if experiment is None else tuple(_oldest_first(client, experiment.experiment_id))
@@ -93,9 +92,7 @@ def active_runs(
 def runs_pages(uri: str, sweep: str) -> dict[str, str]:
     """Return what follows the host in the addresses of the sweep's runs, by task; before its first run, of
     all experiments, by an empty name."""
-    from mlflow import MlflowClient
-
-    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
+    experiment = client_of(uri).get_experiment_by_name(sweep)
     if experiment is None:
         return {"": "#/experiments"}
     page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from transformers import AutoModel
 
+from orchestrator.contracts.hidden import hidden
 from workers.demo.tiny import tiny_config
 from workers.distributed.saving import save_model
 from workers.distributed.sharding import _settle_deepspeed
-from workers.hidden import hidden
 
 Install = Callable[..., None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workers.hidden import hidden
+from orchestrator.contracts.hidden import hidden
 
 
 def save_model(model: Any, directory: Path, **options: Any) -> None:

@@ -35,12 +35,12 @@ from torch.distributed.fsdp import FSDPModule
 from torch.nn.utils import clip_grad_norm_
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
+from orchestrator.contracts.hidden import hidden
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sharding import SPREADS_WEIGHTS, why_not_shared
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
-from workers.hidden import hidden
 
 _STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 

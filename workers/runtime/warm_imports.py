@@ -20,7 +20,7 @@ from typing import Any
 
 from orchestrator.contracts.generated import generator_digest
 from orchestrator.contracts.gpus import visible_gpus
-from workers.hidden import hidden
+from orchestrator.contracts.hidden import hidden
 
 WARM = ("workers.trial", "workers.runtime.failures")
 # What scikit-learn and accelerate import wherever it is installed, for parts of them that no attempt uses.

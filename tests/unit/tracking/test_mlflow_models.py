@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd  # before MLflow, whose models are loaded here: our client imports it without
 import pytest
 from ledger_builder import Fate, LedgerBuilder
 
@@ -88,7 +89,6 @@ def lab(tmp_path: Path, mlflow_store: Path) -> Lab:
 
 def test_a_model_is_one_of_its_run_and_loads(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
-    import pandas as pd
 
     store = lab.store()
     assert not store.has_model(lab.trial.name, lab.digest)
