@@ -1,10 +1,12 @@
 """The cheapest cell that is not shown to be worse, beside the one that is named. One of which seeds failed is
-never proposed."""
+never proposed, nor one that scored below the margin where another one is nearer to it: few seeds leave open
+what is unlikely."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from orchestrator.contracts.target import Target
 from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.results.point import Point
@@ -47,15 +49,22 @@ def cheapest_not_worse(points: Sequence[Point], judged: GoodEnough | None) -> tu
     cost = None if named is None else cost_and_quality(named)[0]
     if not cost:
         return None
-    least = judged.target.at_least
     failed = {p.name for p in points if p.quality is not None and p.quality.failed}
-    limits = [(n, ends) for n, ends in judged.cheaper.items() if ends is not None and n not in failed]
-    open_names = [name for name, (low, high) in limits if (low <= 0 if least is None else high >= least)]
-    shares = [
-        ((cost_and_quality(by_name[name])[0] or cost) / cost, name) for name in open_names if name in by_name
-    ]
+    limits = {n: ends for n, ends in judged.cheaper.items() if ends is not None and n not in failed}
+    proposed = [by_name[name] for name in _proposed(limits, judged.target) if name in by_name]
+    shares = [((cost_and_quality(point)[0] or cost) / cost, point.name) for point in proposed]
     share, name = min(shares, default=(1.0, ""))
     return (by_name[name], share) if share <= _LEAST else None
+
+
+def _proposed(limits: Mapping[str, tuple[float, float]], target: Target) -> list[str]:
+    """Return the cells that are not shown to be worse, and whose score is within the margin or nearest to it.
+    `limits`: of how far each is below the best; for `at_least`, of its quality."""
+    if (least := target.at_least) is not None:
+        limits = {name: (least - high, least - low) for name, (low, high) in limits.items()}
+    below = {name: (low + high) / 2 for name, (low, high) in limits.items() if low <= 0}
+    allowed = max(target.within or 0.0, min(below.values(), default=0.0))
+    return [name for name, middle in below.items() if middle <= allowed]
 
 
 def of_cost(share: float) -> str:

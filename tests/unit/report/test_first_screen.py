@@ -94,6 +94,22 @@ def test_the_cheapest_that_is_not_shown_to_be_worse_stands_beside_the_best(tmp_p
     ) in answer
 
 
+def test_of_cheaper_cells_that_nothing_rules_out_the_one_that_scored_near_the_best_is_offered(tmp_path):
+    """The cheapest scored 30 points below the best, with seeds that scatter enough to leave that open."""
+    built = LedgerBuilder(tmp_path)
+    results = {"tiny": (0.3, 0.7, 10.0), "mini": (0.77, 0.79, 40.0), "base": (0.74, 0.86, 80.0)}
+    for trial in built.plan(list(results), ["clinical"], ["full"], [task("outcome", invented=False)], [0, 1]):
+        *qualities, seconds = results[trial.cell.model]
+        built.attempt(trial, Fate(quality=qualities[trial.seed], phases={Phase.TRAIN: seconds}))
+    report = report_of(built)
+    [judged] = report.tasks[0].good_enough
+    assert judged.cheaper["tiny/clinical/full"][0] < 0
+    [answer] = cards(page_of(report, tmp_path))
+    assert "mini/clinical/full, which is mini" in answer
+    assert "costs half of what base/clinical/full costs. It scored 2.0 points below the best" in answer
+    assert "tiny/clinical/full" not in answer.split("Why")[0]
+
+
 def test_a_cheaper_cell_that_is_shown_to_be_worse_is_not_offered(tmp_path):
     built = LedgerBuilder(tmp_path)
     for trial in built.plan(["tiny", "mini"], ["clinical"], ["full"], seeds=[0, 1, 2]):
