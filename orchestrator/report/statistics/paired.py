@@ -135,16 +135,21 @@ def mean_estimate(
     weight: float = 1.0,
     unit: Unit = Unit.DOCUMENT,
     folds: int | None = None,
+    scattered: bool = False,
 ) -> MeanEstimate:
     """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n. `prior`: of
     the variance of a seed; `weight`: how many times that `values` have; `unit`: what the documents are;
-    `folds`: how many tested them, None for a test part."""
+    `folds`: how many tested them, None for a test part; `scattered`: some seeds failed, and their documents
+    count alike. Then the documents' part cannot be told from what documents and seeds mix, and has both."""
     k, n = len(values), None if parts is None else parts.shape[1]
     if k < 2:
         return MeanEstimate(float(values.mean()), k, n, unit=unit)
     documents = 0.0
     if parts is not None and parts.shape[1] > 1:
-        documents = of_documents(parts, parts.mean(axis=0), float(values.var(ddof=1)) / k)
+        over_seeds = parts.mean(axis=0)
+        documents = float(over_seeds.var(ddof=1)) / parts.shape[1]
+        if not scattered:
+            documents = of_documents(parts, over_seeds, float(values.var(ddof=1)) / k)
     return _estimate(values, (documents, n), prior, weight, unit, folds)
 
 
@@ -242,7 +247,8 @@ def _mean(
         parts = parts / len(pairs)
     if len(values) == 1 and prior is not None and any(r.dropped for pair in pairs for r in pair):
         return _of_one_seed(float(values[0]), parts, prior, weight, unit, folds)
-    return mean_estimate(values, parts, prior, weight, unit, folds)
+    scattered = any(r.scattered for pair in pairs for r in pair)
+    return mean_estimate(values, parts, prior, weight, unit, folds, scattered)
 
 
 def _of_one_seed(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ledger_builder import Fate, LedgerBuilder
 from scipy.stats import binomtest
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.target import SweepTarget
-from orchestrator.contracts.vocabulary import FailureKind, FailureRule, Precision, Signature
+from orchestrator.contracts.vocabulary import FailureKind, FailureRule, Precision, Signature, Unit
 from orchestrator.report import Report, build_report, write_report
 from orchestrator.report.analysis.cell_names import marked
 from orchestrator.report.recommendation.summary import sentences
 from orchestrator.report.results.point import PointState
+from orchestrator.report.statistics.paired import difference
+from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.statistics.summary import share_interval
 
 GUESS = {"guessing": {MetricName.MACRO_F1: 0.2, MetricName.ACCURACY: 0.5}}
@@ -192,6 +196,27 @@ def test_no_interval_is_made_over_seeds_that_failed_and_seeds_that_worked(tmp_pa
         "seeds that failed and seeds that worked have no common scatter, so nothing is claimed."
     )
     assert [group for group in report.tasks[0].groups if not group.best] == []
+
+
+def test_a_failed_seed_whose_documents_count_alike_hides_no_scatter_of_documents():
+    """Three seeds differ by the same 1.2 points, by luck: the score still scatters over documents by 3."""
+    answers = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0] * 5)
+    worse = Replicates(
+        "a", (1, 2, 3), np.full(3, 2 / 3), np.ones(3), np.stack([answers] * 3), "test", unit=Unit.DOCUMENT
+    )
+    scores = np.array([0.6787, 0.6789, 0.6788])
+    worked = [answers + score - answers.mean() for score in scores[1:]]
+    better = replace(
+        worse,
+        name="b",
+        quality=scores,
+        parts=np.stack([np.full(30, scores[0]), *worked]),
+        failed=frozenset({1}),
+    )
+    estimate = difference(better, worse)
+    assert estimate.mean == pytest.approx(0.0121, abs=1e-4)
+    assert estimate.document_error == pytest.approx(float(answers.std(ddof=1)) / 3 / 30**0.5)
+    assert estimate.p > 0.5
 
 
 def of_two(path: Path, full: list[float | None], ia3: list[float | None]) -> Report:
