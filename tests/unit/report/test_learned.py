@@ -35,6 +35,8 @@ def report_of(path: Path, *scores: float | None, outcome=OUTCOME) -> Report:
         ),
         ((None,) * 6, "Training failed with most seeds: 6 of 6 collapsed or diverged."),
         ((0.39, 0.43, 0.41, 0.37, 0.44, 0.40), "No model is shown to score better than guessing."),
+        # A cell with a failed seed has no interval, and none of its seeds is far above guessing.
+        ((0.44, 0.43, None, 0.37, 0.44, 0.40), "No model is shown to score better than guessing."),
     ],
 )
 def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_nothing(tmp_path, scores, why):
@@ -60,6 +62,11 @@ def test_scores_far_above_guessing_with_wide_intervals_ask_for_seeds(tmp_path):
         "For “Outcome”, there is no answer. No model is shown to score better than guessing:"
     )
     assert "So nothing is recommended: add seeds or test documents first." in said
+
+
+def test_a_failed_seed_beside_seeds_that_learnt_much_is_not_taken_for_guessing(tmp_path):
+    report = report_of(tmp_path, 0.52, 0.53, None, 0.37, 0.44, 0.40)
+    assert report.tasks[0].unlearned == {}
 
 
 def test_cells_that_are_better_than_guessing_are_recommended(tmp_path):
