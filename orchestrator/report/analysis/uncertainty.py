@@ -102,7 +102,8 @@ def uncertainty_of(
         intervals |= {(label, cell): interval for cell, interval in of_all.items()}
         if any(len(cells[p.name].seeds) > 1 for p in group):
             moved[label] = draws(f"{name} {label}", [cells[p.name] for p in group])
-        for view, chance in frontier_views(group, cells, moved.get(label), asked, loss=loss):
+        known = [p.model_copy(update={"simultaneous": of_all.get(p.name)}) for p in group]
+        for view, chance in frontier_views(known, cells, moved.get(label), asked, loss=loss):
             frontiers.append(view)
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}

@@ -88,6 +88,8 @@ def test_the_answer_names_seeds_documents_and_the_choice(built):
     assert "to be too good: chosen by some seeds and documents and scored on the others" in answer
     [judged] = report.tasks[0].good_enough
     assert f"{judged.best_held_out:.3f}" in answer
+    volume = report.tasks[0].frontiers[0].hypervolume
+    assert "over seeds and documents) in the mean over the logarithm of the budget" in volume.sentence
     best = max(report.tasks[0].points, key=lambda p: p.quality.mean)
     low, high = best.simultaneous.interval
     assert low < best.quality.mean < high
