@@ -39,8 +39,8 @@ def scores_and_notes(
 def score_sweep(report: Report, preset: Preset, task: str | None) -> tuple[Scores, tuple[str, ...]]:
     """Score one task: the only one, or the one that `task` names."""
     if preset is not Preset.HOLISTIC:
-        problem = f"a sweep's records hold no FLOPs, which {preset} needs"
-        fix = "use holistic, or give a CSV file with the columns that you have"
+        problem = f"{preset} needs FLOPs, and the points of a sweep are scored without"
+        fix = "use holistic, or give a CSV file with them (`frontier ledger SWEEP --json` has FLOPs by phase)"
         raise ConfigError([Problem("--preset", "", problem, fix)])
     by_name = {task_report.task: task_report for task_report in report.tasks}
     if task is None and len(by_name) != 1:

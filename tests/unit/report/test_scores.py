@@ -341,5 +341,5 @@ def test_a_sweep_is_scored_from_its_records(tmp_path):
     assert tiny.values["seconds"] == pytest.approx(60 * 0.6 * 20 / 30)
     assert tiny.values["trainable_parameters"] == 8_000
     assert report.tasks[0].scores.scores.points == 4
-    with pytest.raises(ConfigError, match="hold no FLOPs"):
+    with pytest.raises(ConfigError, match="size-v1 needs FLOPs"):
         scores_and_notes("swept", "size-v1", str(tmp_path), "one")
