@@ -26,12 +26,20 @@ STATEMENTS = (
     Statement(
         "The interval beside a quality",
         (" a training run", "no confidence interval", "so no interval", "may be off by up to"),
-        "The mean score over seeds and the t-interval around it, at 5 % over the number of cells of "
-        "the task (Bonferroni), on the logit scale for scores between 0 and 1. Its variance is the "
-        "sum of two parts, one of seeds and one of test documents, which are crossed; what mixes both"
-        " is counted once. The degrees of freedom are Satterthwaite's at an upper limit of the seeds'"
-        " part. The seeds' variance is moderated over the cells of the task. With folds, K / (K - 1) "
-        "times the variance of a seed is added to the documents' part, for training parts that overlap.",
+        "The mean score over k seeds and the t-interval around it, at 5 % over the number of cells of the "
+        "task (Bonferroni); the half width h of a mean m between 0 and 1 becomes h / (m (1 - m)) on the "
+        "logit scale. Its variance is the sum of two parts, one of seeds and one of the n test documents, "
+        "which are crossed; what mixes both is counted once. To a score A / B, sums over documents, one of "
+        "them adds A / B + n (a - b A / B) / B. The seeds' part is the variance of the k scores over k; the "
+        "documents' part is the variance over documents of what they add in the mean over seeds, over n, "
+        "less the mean square of the residual of seeds and documents over k n, and at least 0. The degrees "
+        "of freedom are Satterthwaite's, of k - 1 and n - 1, with the seeds' part at an upper limit: times "
+        "k - 1 over the quantile of chi-squared at 0.3 (level / 0.05)^(3/4), or at one half if that is "
+        "less. The seeds' variance s^2 is moderated over the cells of the task: (d s0^2 + (k - 1) s^2) / (d "
+        "+ k - 1), but at least s^2, with d + k - 1 degrees of freedom, but no more than all cells have "
+        "together. d and s0^2 are those of limma, where the variance of the logarithms is a quarter of its "
+        "standard error larger. With folds, K / (K - 1) times the variance of a seed is added to the "
+        "documents' part, for training parts that overlap.",
         "With 95 % confidence the intervals of all cells of a task contain their expected scores over "
         "other seeds and other test documents, the chosen cell included. They assume "
         "the same training part and, where the files do not say which documents belong to one patient"
@@ -118,12 +126,15 @@ STATEMENTS = (
             "nothing is claimed",
             "no scatter to",
         ),
-        "The difference of two means on the same seeds and documents, with p-values corrected by "
-        "Holm's method over the family, and an interval that holds for all of the family at once "
-        "(Bonferroni). Methods, domains and models are compared over all combinations of the other "
-        "two; in how many of these the better one scored higher is given beside it. Steps along the "
-        "frontier are corrected for every two scored cells, because their results picked them. The gain of a "
-        "matched domain has an interval that is made in the same way, for each task separately.",
+        "The difference of two means on the same seeds and documents, with the variance of an interval "
+        "beside a quality; its moderation leaves out what a seed does to all cells alike, and gives a "
+        "difference twice the variance of a cell. P-values are corrected by Holm's method over the family, "
+        "and the interval holds for all of the family at once (Bonferroni); where Holm's method shows a "
+        "difference and that interval does not, it ends at 0. Methods, domains and models are compared over "
+        "all combinations of the other two; in how many of these the better one scored higher is given "
+        "beside it. Steps along the frontier are corrected for every two scored cells, because their "
+        "results picked them. The gain of a matched domain has an interval that is made in the same way, "
+        "for each task separately.",
         "A family in which nothing differs claims something in at most 5 % of sweeps. Each family of "
         "each task has its own 5 %; the number of families is given under the answer.",
         "Holm 1979; Smyth 2004; Anders and Huber 2010",
@@ -200,8 +211,10 @@ STATEMENTS = (
     Statement(
         "Nothing was learnt",
         ("than guessing", "with most seeds", "no score here is a result", "nothing is recommended"),
-        "Stated where no score is above that of one answer to everything, where most seeds collapsed, "
-        "or where no interval of all cells at once is above it. Nothing is recommended then.",
+        "Stated where no score is above that of one answer to everything, where most seeds collapsed, or "
+        "where no interval of all cells at once is above it. A cell with failed seeds has no interval, and "
+        "counts as one that is not above it where none of its seeds is more than 5 points above it (of an "
+        "error, 5 % of what guessing gives). Nothing is recommended then.",
         'Where a cell does learn more than guessing gives, the report may still say "not shown": '
         "it is a limit of the data.",
     ),
@@ -221,7 +234,9 @@ STATEMENTS = (
         "alone. Scores of seeds that failed and of seeds that worked are two groups, whose scatter no "
         "t-interval describes. So a rival is judged by its seeds that worked, which can only flatter it; a "
         "single one by how the seeds of the other cells scatter. A difference of two cells with such seeds "
-        "has an interval only where it is shown in spite of their scatter.",
+        "has an interval only where it is shown in spite of their scatter, of which what mixes seeds and "
+        "documents is then counted twice. Folds that failed add what guessing gives on all folds, by their "
+        "share of the test texts.",
         "At least 95 %.",
         "Clopper and Pearson 1934; Hanley and Lippman-Hand 1983",
         ("S7",),
