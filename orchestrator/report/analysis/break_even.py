@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -125,11 +126,12 @@ def _sentence(
     what = (
         f"{cost.cell} scores {gain:.3f} more than {base.cell} in the mean (the claims say whether that holds)"
     )
+    turns = round(requests or 0.0, 3)  # the resolution of floats is no request
     when = {
         BreakEvenVerdict.ALWAYS: "and costs less at any volume",
         BreakEvenVerdict.NEVER: "and never pays off by its cost: it takes more to train and to serve",
-        BreakEvenVerdict.ABOVE: f"and costs less from {requests or 0:,.0f} requests a year on",
-        BreakEvenVerdict.BELOW: f"and costs less up to {requests or 0:,.0f} requests a year",
+        BreakEvenVerdict.ABOVE: f"and costs less from {math.ceil(turns):,} requests a year on",
+        BreakEvenVerdict.BELOW: f"and costs less up to {math.floor(turns):,} requests a year",
     }[verdict]
     rest = ""
     if verdict is BreakEvenVerdict.NEVER and terms.requests_per_year and terms.cost_per_error is None:

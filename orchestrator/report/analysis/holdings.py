@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from orchestrator.contracts.compared_cost import compared_device_seconds, shared_a_gpu
 from orchestrator.contracts.ledger import TrialRecord
-from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Source, TrialState
 from orchestrator.report.results.cells import CellResults, ExamplesOf, key_of
+from orchestrator.report.results.failed_seeds import Counting, seed_scores
+from orchestrator.report.results.frontier_so_far import of_folds
+from orchestrator.report.results.guessing import KnownClasses, guess
 from orchestrator.report.results.result import Key
 from orchestrator.tracking.energy import Energy, energy_of
 from orchestrator.tracking.price_terms import Amount, Terms
@@ -50,24 +52,30 @@ def holdings_of(
     terms: Terms,
     examples_of: ExamplesOf = lambda attempt: None,
 ) -> list[Holding]:
-    """Return what the finished trials used, by cell and comparison key. `terms` say at which batch a request
-    is served; `examples_of` as for `build_report`, asked for folds only."""
+    """Return what the finished trials used, by cell and comparison key, with the scores of the report: those
+    of seeds that failed as well. `terms` say at which batch a request is served; `examples_of` as for
+    `build_report`, asked for folds only."""
     holdings: dict[tuple[Cell, Key], Holding] = {}
-    pooled: dict[Cell, CellResults] = {}  # of tasks with folds, whose score is that of all folds together
+    results: dict[Cell, CellResults] = {}
+    classes: dict[str, KnownClasses] = {}  # by task
     for record in trials:
-        outcome = record.outcome
-        if record.state is not TrialState.FINISHED or outcome is None:
+        outcome, cell = record.outcome, record.planned.cell
+        of_cell = results.setdefault(cell, CellResults(cell, sweep.tasks[cell.task]))
+        of_cell.add(record, of_folds(record, examples_of), sweep.standalone)
+        if outcome is None:
             continue
-        cell, key = record.planned.cell, key_of(record, outcome)
+        classes.setdefault(cell.task, KnownClasses()).add(record.planned, outcome)
+        if record.state is not TrialState.FINISHED:
+            continue
+        key = key_of(record, outcome)
         if (cell, key) not in holdings:
             holdings[cell, key] = Holding(cell, key, tuned=_search(cell, sweep))
         _note(holdings[cell, key], record, outcome, terms, sweep.standalone)
-        if record.planned.fold is not None:
-            results = pooled.setdefault(cell, CellResults(cell, sweep.tasks[cell.task]))
-            results.add(record, examples_of, sweep.standalone)
-    for cell, results in pooled.items():
-        for result in results.results:
-            holdings[cell, result.key].qualities += [] if result.quality is None else [result.quality]
+    for (cell, key), holding in holdings.items():
+        task = sweep.tasks[cell.task]
+        guessed = guess(task, classes[cell.task].counts).scores
+        scores = seed_scores(results[cell], key, Counting(sweep.failures, task.metric, guessed))
+        holding.qualities = [score.quality for score in scores]
     return list(holdings.values())
 
 
@@ -91,9 +99,6 @@ def _note(
         holding.trained.append(
             DeviceUse(device_type, took, energy_of(outcome, outcome.result_work, device_type))
         )
-    score = quality(outcome.metric, outcome.test)
-    if score is not None and record.planned.fold is None:
-        holding.qualities.append(score)
     if outcome.parameters is not None:
         holding.parameters = outcome.parameters.total
     holding.memory.append(_memory(outcome))

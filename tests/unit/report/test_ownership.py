@@ -13,7 +13,8 @@ from orchestrator.contracts.outcome import Origin, Serving
 from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.tuning import Tuned
-from orchestrator.contracts.vocabulary import Figure, Phase, Source
+from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Signature, Source
+from orchestrator.report import build_report
 from orchestrator.report.analysis.break_even import BreakEvenVerdict, break_even_at
 from orchestrator.report.analysis.ownership import WhatIf, what_if
 from orchestrator.tracking.price_terms import Terms
@@ -190,6 +191,7 @@ def test_the_price_of_errors_can_make_a_larger_model_pay_off(ask: Any) -> None:
     saved = 0.1 * 0.01 - (1 / 20 - 1 / 100) / 3600 * 0.36
     assert offer.verdict is BreakEvenVerdict.ABOVE
     assert offer.requests_per_year == pytest.approx(400 / 3600 * 0.36 / saved)
+    assert "from 41 requests a year on" in offer.sentence  # 40.2: at 40 it costs more
     errors = rows(found)["tiny"].errors
     assert errors.value == pytest.approx(1000 * 0.3 * 0.01)
     assert errors.source is Source.ESTIMATED
@@ -292,6 +294,26 @@ def test_models_pay_off_within_each_set_up_of_devices(tmp_path: Path) -> None:
         ("tiny", "mini"),
         ("mini", "base"),
     }
+
+
+def test_a_seed_that_failed_counts_with_what_guessing_gives_as_in_the_report(tmp_path: Path) -> None:
+    """Without it, the cell would be owned as if it always worked."""
+    builder = LedgerBuilder(tmp_path)
+    guessing = {"guessing": {MetricName.MACRO_F1: 0.2}}
+    fates = [
+        Fate(quality=0.8, outcome=served("tiny") | guessing),
+        Fate(quality=0.25, outcome=served("tiny") | guessing | {"signature": Signature.COLLAPSED}),
+        Fate(failure=FailureKind.DIVERGED, outcome=guessing),
+    ]
+    for trial, fate in zip(
+        builder.plan(["tiny"], ["general"], ["full"], seeds=(1, 2, 3)), fates, strict=True
+    ):
+        builder.attempt(trial, fate)
+    sweep, book = builder.ledger.sweep(), PriceBook.model_validate(BOOK)
+    terms = Terms(prices="ours", currency="EUR", as_of="2026-01", price_source="invoice", cost_per_error=1)
+    [row] = what_if(sweep, builder.ledger.trials(), book, terms).tasks[0].rows
+    [point] = build_report(sweep, builder.ledger.trials()).tasks[0].points
+    assert row.quality == pytest.approx(point.quality.mean) == pytest.approx((0.8 + 0.2 + 0.2) / 3)
 
 
 def test_an_empty_ledger_owns_nothing(tmp_path: Path) -> None:
