@@ -60,13 +60,15 @@ def test_its_snippet_runs_without_frontier(folder: Path) -> None:
 def loaded_by_mlflow(workshop: Workshop, model: str) -> Any:
     """Return what MLflow's model answers to a text, in a process that cannot import Frontier."""
     program = (
-        "import json, sys\n"
+        "import gc, json, sys\n"
+        "gc.disable()\n"
         "sys.modules['orchestrator'] = sys.modules['workers'] = None\n"
         "sys.modules['bitsandbytes'] = None\n"  # peft would import it, and nothing here is quantised
         "import mlflow, pandas as pd\n"
         f"mlflow.set_tracking_uri('sqlite:///{workshop.sweeps / layout.MLFLOW_STORE}')\n"
         f"model = mlflow.pyfunc.load_model('models:/{model}')\n"
         "print(json.dumps(model.predict(pd.DataFrame({'text': ['No fever.']})).to_dict('records')))\n"
+        "gc.freeze()\n"
     )
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -24,6 +24,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.garbage import collect_none_at_exit
 from orchestrator.contracts.metrics import IN_THE_UNIT
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.phase_work import NO_WORK, add_work
@@ -225,4 +226,5 @@ def _peaks(gauges: Gauges) -> tuple[int | None, int | None]:
 if __name__ == "__main__":
     began = float(sys.argv[2]) if len(sys.argv) > 2 else time.monotonic()
     settle_environment()
+    collect_none_at_exit()
     sys.exit(run_logged(Path(sys.argv[1]), began, cold=True))
