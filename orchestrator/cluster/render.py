@@ -36,6 +36,7 @@ from orchestrator.cluster.naming import (
 )
 from orchestrator.cluster.placeholders import MOUNT, fill_in, move_cache
 from orchestrator.config import ResolvedSweep
+from orchestrator.config.catalogue import KINDS
 from orchestrator.config.lock import lock_path
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DEVICE_LABEL
@@ -186,7 +187,7 @@ def _config_map(
     if (lock := lock_path(sweep.file)).is_file():
         data[LOCK], paths[LOCK] = read_text(lock), LOCK
     for number, directory in enumerate(sweep.config.catalogues):
-        for file in sorted(Path(directory).rglob("*.yaml")):
+        for file in sorted(file for kind in KINDS for file in Path(directory, kind).glob("*.yaml")):
             inside = file.relative_to(directory).as_posix()
             key = f"{_folder(number)}--{inside.replace('/', '--')}"
             data[key], paths[key] = read_text(file), f"{_folder(number)}/{inside}"

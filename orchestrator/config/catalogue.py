@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,13 +28,12 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.task_rules import missing_splits
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import Family
-from orchestrator.errors import ConfigError, Problem, did_you_mean
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.text_files import user_path
 
 KINDS = tuple(BY_DIRECTORY)
 HOW_TO_MAKE_ONE = f"make it, with one or more of the directories {', '.join(KINDS)}"
-# What may be beside the entries: sweep files, published results, the table of what runs under what.
-_BESIDE = ("sweeps", "published", "capabilities.csv", "sweep.yaml", "sweep.lock")
+_LIKE = 0.7  # as `difflib` has it: a folder this much like a directory of entries is taken for one misspelt
 
 R = TypeVar("R", bound=Record)
 
@@ -119,11 +119,13 @@ def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
         problems.append(Problem(str(root), "", "there is no such catalogue directory", HOW_TO_MAKE_ONE))
         return
-    for directory in sorted(p for p in root.iterdir() if not _ignored(p)):
-        if directory.name not in KINDS or not directory.is_dir():
-            problem = f"a catalogue holds no {directory.name!r}"
-            problems.append(Problem(str(directory), "", problem, did_you_mean(directory.name, KINDS)))
-            continue
+    directories = [root / kind for kind in sorted(KINDS) if (root / kind).is_dir()]
+    misspelt = list(_misspelt(root))
+    problems += misspelt
+    if not directories and not misspelt:
+        fix = f"put the entries into one or more of the directories {', '.join(KINDS)} in it"
+        problems.append(Problem(str(root), "", "this catalogue has no entries", fix))
+    for directory in directories:
         for path in sorted(p for p in directory.iterdir() if not _ignored(p)):
             if path.suffix != ".yaml" or not re.fullmatch(SAFE_NAME, path.stem):
                 problem, fix = (
@@ -135,8 +137,18 @@ def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
             yield directory.name, path
 
 
+def _misspelt(root: Path) -> Iterator[Problem]:
+    """Yield a problem for each folder that may be meant as one of entries. Other files and folders beside
+    them (data, results, sweep files) are left alone."""
+    for path in sorted(p for p in root.iterdir() if p.name not in KINDS and p.is_dir()):
+        if close := get_close_matches(path.name.lower(), KINDS, n=1, cutoff=_LIKE):
+            problem = f"a catalogue has no directory {path.name!r}"
+            fix = f"did you mean {close[0]!r}? If not, give the folder another name"
+            yield Problem(str(path), "", problem, fix)
+
+
 def _ignored(path: Path) -> bool:
-    return path.name.startswith((".", "__")) or path.suffix == ".md" or path.name in _BESIDE
+    return path.name.startswith((".", "__")) or path.suffix == ".md"
 
 
 def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Problem]:

@@ -212,6 +212,8 @@ def test_catalogues_travel_with_the_sweep(rendered: RenderSweep, tmp_path: Path)
     methods = tmp_path / "mine" / "methods"
     methods.mkdir(parents=True)
     (methods / "wide-lora.yaml").write_text("settings: {kind: lora, rank: 64}\n")
+    (tmp_path / "mine" / "sweeps").mkdir()
+    (tmp_path / "mine" / "sweeps" / "notes.yaml").write_text("not: ours\n")
     keys = {"catalogues": ["mine"], "methods": ["wide-lora"]}
     found = rendered("local-cpu", **keys)
     assert set(found.config_map["data"]) == {"sweep.yaml", "catalogue-0--methods--wide-lora.yaml"}

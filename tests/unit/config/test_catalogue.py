@@ -141,7 +141,7 @@ def test_a_folder_of_weights_is_found_from_the_entry(tmp_path: Path) -> None:
         ("backbones", "b.yaml", FOLDER.replace("ours", "tiny"), "already the backbone 'tiny-clinicalbert'"),
         ("backbones", "b.yaml", FOLDER.replace("ours", "a/b"), "cannot be a directory's name"),
         ("backbones", "b.yaml", FOLDER.replace("ours", '"ours\\n"'), "cannot be a directory's name"),
-        ("task", "a.yaml", "title: a", "holds no 'task'"),
+        ("task", "a.yaml", "title: a", "has no directory 'task'"),
         ("tasks", "a.yml", "title: a", "not an entry"),
         ("tasks", "a b.yaml", "title: a", "not an entry"),
         ("methods", "m.yaml", "name: m\nsettings: {kind: full}", "unknown key, got name"),
@@ -160,6 +160,22 @@ def test_entries_of_ones_own_are_checked(
     first = caught.value.problems[0]
     assert problem in first.problem
     assert first.where in (str(file), str(file.parent))
+
+
+def test_what_is_beside_the_entries_is_left_alone(tmp_path: Path) -> None:
+    write_entry(tmp_path, "backbones", "ours-clinical.yaml", FOLDER)
+    for name in ("letters.csv", "second.yaml", "notes.txt"):
+        (tmp_path / name).write_text("a: [")
+    for name in ("data", "results", "sweeps"):
+        (tmp_path / name).mkdir()
+    assert ("ours", "clinical") in load_catalogue([tmp_path]).backbones
+
+
+def test_a_catalogue_whose_entries_are_in_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "ours-clinical.yaml").write_text(FOLDER)
+    with pytest.raises(ConfigError, match="has no entries") as caught:
+        load_catalogue([tmp_path])
+    assert "backbones" in caught.value.problems[0].fix
 
 
 def test_a_misspelt_kind_of_weights_is_named_by_the_key_of_the_file(tmp_path: Path) -> None:
