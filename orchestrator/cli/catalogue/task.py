@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
 from statistics import NormalDist
 
 from rich.table import Table
 
 from orchestrator.cli.catalogue.arguments import parse_settings, unknown_name
+from orchestrator.cli.catalogue.guessing import guessing_of
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
@@ -24,14 +24,13 @@ from orchestrator.config.problems import validate
 from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.hub import snapshot_of
-from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.requests import InspectTask, Staged, StageRequest
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError, InputError, Problem
-from orchestrator.report.results.guessing import ClassCounts, guess
 from orchestrator.text_files import user_path
 
 
@@ -54,7 +53,7 @@ def show_task(
     if digest is not None:
         remember_counts(cache, spec, digest, {spec.max_length: counts_of(answer)})
     if as_json:
-        print_json(answer | {"guessing": _guessing(spec, answer)})
+        print_json(answer | {"guessing": guessing_of(spec, answer)})
     else:
         show_splits(spec, answer, Terminal())
     if (unscorable := answer["unscorable"]) is not None:
@@ -109,27 +108,22 @@ def show_splits(spec: TaskSpec, answer: WorkerAnswer, console: Terminal) -> None
         console.print(f"note: {spec.note}", highlight=False)
 
 
-_BY_SIZES = (
-    MetricName.ACCURACY,
-    MetricName.MICRO_F1,
-    MetricName.MICRO_F1_WITH_NEGATIVE,
-    MetricName.MACRO_F1,
-    MetricName.WEIGHTED_F1,
-)
 _LIKELY = 0.8  # the score at which the width of an interval is shown
 _FEW = 10  # units, with which no interval is worth a figure
 
 
 def _what_decides(spec: TaskSpec, answer: WorkerAnswer) -> Iterator[str]:
     """Yield what a score will be compared with, and how well so many rows of test can measure it."""
-    if (floor := _guessing(spec, answer)) is not None:
-        what = "always answering the commonest class of test"
+    if (floor := guessing_of(spec, answer)) is not None:
+        what = "always answering the commonest class of train"
         if spec.kind is TaskKind.MULTILABEL:
-            what = "always giving the same labels, those that score best on test"
+            what = "always giving the same labels, those that score best on train"
         yield f"{METRICS[spec.metric].title} of {what}: {floor:.3f}"
-    if spec.kind is TaskKind.REGRESSION and "deviation" in (test := answer["splits"].get(Split.TEST, {})):
+    train, test = (answer["splits"].get(split, {}) for split in (Split.TRAIN, Split.TEST))
+    if spec.kind is TaskKind.REGRESSION and "deviation" in test and "mean" in train:
+        error = math.hypot(test["deviation"], test["mean"] - train["mean"])
         unit = f" {spec.unit}" if spec.unit else ""
-        yield f"root mean squared error of always answering the mean of test: {test['deviation']:.3f}{unit}"
+        yield f"root mean squared error of always answering the mean of train: {error:.3f}{unit}"
     if answer["units"] is None:
         return
     count, unit = answer["units"]
@@ -149,29 +143,6 @@ def _what_decides(spec: TaskSpec, answer: WorkerAnswer) -> Iterator[str]:
         f"{count:,} test {noun}: the 95 % interval of a score near {_LIKELY} will reach about {half:.2f} to "
         "each side, as for a share of right answers; further if the score depends on a small class"
     )
-
-
-def _guessing(spec: TaskSpec, answer: WorkerAnswer) -> float | None:
-    """Return the score of the best constant answer on test, None for metrics that class sizes do not give."""
-    test = answer["splits"].get(Split.TEST, {})
-    sizes = test.get("labels")
-    if spec.kind is TaskKind.MULTILABEL and sizes:
-        return _same_labels(spec.metric, sorted(sizes.values(), reverse=True), test["examples"])
-    if spec.kind is TaskKind.NER or not sizes or spec.metric not in _BY_SIZES:
-        return None
-    classes = dict.fromkeys(answer["labels"], 0) | sizes
-    return guess(spec, ClassCounts(False, sum(sizes.values()), {}, classes)).scores[spec.metric]
-
-
-def _same_labels(metric: MetricName, sizes: Sequence[int], examples: int) -> float | None:
-    """Return the best score of giving all examples the same labels; `sizes`: examples of each label, the most
-    first."""
-    if metric is MetricName.MICRO_F1:
-        right_in_all = accumulate(sizes)
-        return max(2 * right / (k * examples + sum(sizes)) for k, right in enumerate(right_in_all, start=1))
-    if metric is MetricName.MACRO_F1:
-        return sum(2 * size / (examples + size) for size in sizes) / len(sizes)
-    return None
 
 
 def counts_of(answer: WorkerAnswer) -> dict[Split, SplitCounts]:
