@@ -28,8 +28,9 @@ def backbones_here(catalogue: Catalogue, begin: Start, cache: Path) -> list[Back
 def length_by_tokenizers(
     spec: TaskSpec, root: Path, backbones: Iterable[BackboneSpec], cache: Path
 ) -> TokenisedLength | None:
-    """Return the least usual length that cuts at most one text in twenty, None if no tokenizer is here. A
-    file that cannot be read is left to the reading of every row, which says all that is wrong with it."""
+    """Return the least usual length that cuts at most one text in twenty, else the longest; None if no
+    tokenizer is here. A file that cannot be read is left to the reading of every row, which says all that is
+    wrong with it."""
     request = CountTokens(
         task=spec, root=str(root), backbones=tuple(backbones), cache_dir=str(cache), lengths=LENGTHS
     )
@@ -41,5 +42,5 @@ def length_by_tokenizers(
         return None
     if not counts:
         return None
-    fitting = (n for n in LENGTHS if all(c.cut[n] <= _CUT * c.examples for c in counts.values()))
-    return TokenisedLength(next(fitting, LENGTHS[-1]), tuple(counts))
+    fitting = [n for n in LENGTHS if all(c.cut[n] <= _CUT * c.examples for c in counts.values())]
+    return TokenisedLength(min(fitting, default=LENGTHS[-1]), tuple(counts), cuts_more=not fitting)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from orchestrator.config import Catalogue
 from orchestrator.config.weights_digests import folder_of
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, PackageWeights
+from orchestrator.planning.steps import FEW_STEPS
 
 _SMALL = 50_000_000  # parameters; smaller models need larger learning rates
 _SMALL_METHODS = ({"name": "full", "learning_rate": 1e-4}, {"name": "lora", "learning_rate": 2e-3})
@@ -50,8 +51,13 @@ def start(catalogue: Catalogue, weights: Weights, asked: Iterable[str], examples
     domains = tuple(sorted({domain for model in models for domain in catalogue.domains_of(model)}))
     small = all((b.parameters or 0) < _SMALL for (m, _), b in catalogue.backbones.items() if m in models)
     methods = _SMALL_METHODS if small else ({"name": "full"}, {"name": "lora"})
-    epochs = min(_MOST_EPOCHS, max(3, math.ceil(_STEPS / math.ceil(examples / _BATCH))))
-    return Start(models, domains, methods, epochs, why)
+    return Start(models, domains, methods, _epochs(math.ceil(examples / _BATCH)), why)
+
+
+def _epochs(steps: int) -> int:
+    """Return the epochs of so many optimiser steps: never so few that the plan would ask for more."""
+    usual = min(_MOST_EPOCHS, max(3, math.ceil(_STEPS / steps)))
+    return max(usual, math.ceil(FEW_STEPS / steps))
 
 
 def _is_installed(backbone: BackboneSpec | None) -> bool:

@@ -42,10 +42,12 @@ class Flags:
 
 @dataclass(frozen=True)
 class TokenisedLength:
-    """The least usual length that cuts at most one text in twenty, by the tokenizers of these backbones."""
+    """The least usual length that cuts at most one text in twenty, by the tokenizers of these backbones; or
+    the longest, if that cuts more."""
 
     tokens: int
     backbones: tuple[str, ...]
+    cuts_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,26 @@ class Study:
         tokenizer has read them."""
         if self.tokenised is not None:
             return self.tokenised.tokens
+        return next((n for n in LENGTHS if n >= self._guessed_tokens), LENGTHS[-1])
+
+    @property
+    def _guessed_tokens(self) -> int:
         words = self.look.long_words or 0
         for key in ("text", "second_text"):
             words += next((c.long_words for c in self.look.columns if c.name == self.value(key)), 0)
-        return next((n for n in LENGTHS if n >= math.ceil(TOKENS_PER_WORD * words)), LENGTHS[-1])
+        return math.ceil(TOKENS_PER_WORD * words)
 
     @property
     def why_max_length(self) -> str:
         if self.tokenised is None:
-            return f"tokens; the lengths of 19 of 20 texts, guessed at {TOKENS_PER_WORD} tokens a word"
-        many = "s" if len(self.tokenised.backbones) > 1 else ""
-        names = named_list(self.tokenised.backbones, _MOST_NAMES)
-        return f"tokens; the lengths of 19 of 20 texts, by the tokenizer{many} of {names}"
+            by, cuts_more = f"guessed at {TOKENS_PER_WORD} tokens a word", self._guessed_tokens > LENGTHS[-1]
+        else:
+            many = "s" if len(self.tokenised.backbones) > 1 else ""
+            by = f"by the tokenizer{many} of {named_list(self.tokenised.backbones, _MOST_NAMES)}"
+            cuts_more = self.tokenised.cuts_more
+        if cuts_more:
+            return f"tokens; the longest usual length, which cuts more than one text in twenty, {by}"
+        return f"tokens; the lengths of 19 of 20 texts, {by}"
 
     def task(self, title: str, sensitive: bool) -> dict[str, Any]:
         """Return the task as its file has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.config import load_sweep
+from orchestrator.cli.init.models import Weights, start
+from orchestrator.config import load_catalogue, load_sweep
 from orchestrator.contracts.readers import TableReader
 from orchestrator.errors import ConfigError, FrontierError, InputError
+from orchestrator.planning.steps import FEW_STEPS
 
 MARKER = "Xanadu"  # in each text: nothing that is printed or written may hold it
 Init = Callable[..., Result]
@@ -66,6 +69,30 @@ def test_a_csv_becomes_a_sweep_that_loads_and_the_guesses_are_said_with_reasons(
         "  frontier plan letters/sweep.yaml",
         "  frontier run letters/sweep.yaml",
     ]
+
+
+def test_the_files_may_be_beside_the_data_and_the_results(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    assert init(letters(), "--model", "demo-tiny", "--into", ".").exit_code == 0
+    sweep = load_sweep(Path("sweep.yaml"), cwd=tmp_path)
+    assert {cell.cell.task for cell in sweep.grid.cells} == {"letters"}
+    assert sweep.data_dir == tmp_path
+
+
+def test_a_first_sweep_trains_for_as_many_steps_as_the_plan_asks_for() -> None:
+    catalogue = load_catalogue()
+    for examples in (1, 40, 55, 120, 5_000):
+        begin = start(catalogue, Weights.HERE, ["demo-tiny"], examples)
+        assert begin.epochs * math.ceil(examples / begin.batch_size) >= FEW_STEPS
+    assert start(catalogue, Weights.HERE, ["demo-tiny"], 120).epochs == 20
+
+
+@pytest.mark.parametrize("model", ["demo-tiny", "minilm"])
+def test_a_length_that_cuts_most_texts_is_not_said_to_cut_few(init: Init, model: str) -> None:
+    result = init(letters().replace("a matter", "a matter " * 900), "--model", model)
+    said = " ".join(result.output.split())
+    assert "the longest usual length, which cuts more than one text in twenty" in said
+    assert "19 of 20" not in said
 
 
 def test_few_rows_are_told_of_folds_and_a_flag_writes_them(init: Init, tmp_path: Path) -> None:
