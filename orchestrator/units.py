@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 MISSING = "–"
@@ -29,6 +30,12 @@ def rounded(value: float | None, digits: int = 3) -> str:
         return f"{value:,.0f}"
     text = f"{value:.{digits}g}"
     return f"{value:.8f}".rstrip("0").rstrip(".") if "e" in text else text
+
+
+def rounded_up(value: float) -> str:
+    """Round a limit, of a millionth or more, up to two significant digits: what it limits keeps it."""
+    digits = 1 - math.floor(math.log10(value))
+    return rounded(math.ceil(value * 10**digits) / 10**digits, 2)
 
 
 def amount(value: float) -> str:

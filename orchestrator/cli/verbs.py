@@ -92,6 +92,13 @@ def _meant_as_key(command: Any, arguments: list[str]) -> str | None:
     return None if close or unknown == "--" else unknown
 
 
+def _dotted(key: str) -> str:
+    """Return a key as an argument names it: those of the recipe are below `recipe`."""
+    from orchestrator.contracts.recipe import Recipe
+
+    return f"recipe.{key}" if key in Recipe.model_fields else key
+
+
 class Verbs(TyperGroup):
     """A group of commands that names the command which was meant, and ends with one line at Ctrl-C."""
 
@@ -104,10 +111,8 @@ class Verbs(TyperGroup):
             ctx.fail(f"No such command {word!r}. {hint}")
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and (option := _meant_as_key(command, rest)):
-            key = option.removeprefix("--").replace("-", "_")
-            hint = (
-                f"Keys of the sweep file are set without dashes, say `{key}=VALUE` or `recipe.{key}=VALUE`."
-            )
+            key = _dotted(option.removeprefix("--").replace("-", "_"))
+            hint = f"Keys of the sweep file are set without dashes, say `{key}=VALUE`."
             ctx.fail(f"No such option {option!r}. {hint}")
         return name, command, rest
 

@@ -18,7 +18,7 @@ from orchestrator.report.results.cells import key_of
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.results.seed_choice import by_dev
 from orchestrator.report.task_report import TaskReport
-from orchestrator.units import device_time
+from orchestrator.units import device_time, rounded_up
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _affordable(task: TaskReport, budget: float) -> Point:
         raise _problem("--at-budget", f"nothing is recommended on {task.task}", "name a cell")
     row, comparison = min(rows, key=lambda each: each[0].cost)
     problem = f"no model of {task.task} trains within {budget:g} {comparison.unit}"
-    cheapest = f"{row.cost:.2g} ({device_time(row.cost, comparison.unit)})"
+    cheapest = f"{rounded_up(row.cost)} ({device_time(row.cost, comparison.unit)})"
     raise _problem("--at-budget", problem, f"give at least {cheapest}, which is {row.point.name}")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ledger_builder import Fate, LedgerBuilder, task
 from typer.testing import CliRunner
 
@@ -17,6 +20,7 @@ from orchestrator.contracts.risks import Checked, Risk
 from orchestrator.contracts.vocabulary import Sensitivity, Split
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report
+from orchestrator.units import rounded_up
 
 CELL = "tiny/clinical/lora-r8/outcome"
 
@@ -111,6 +115,20 @@ def test_a_budget_takes_what_is_recommended_for_it(builder: LedgerBuilder) -> No
     cheapest = chosen(builder, budget=0.02)
     assert cheapest.point.device_hours is not None
     assert cheapest.point.device_hours.mean <= 0.02
+
+
+def test_the_least_budget_that_a_refusal_names_is_enough(builder: LedgerBuilder) -> None:
+    with pytest.raises(ConfigError) as refused:
+        chosen(builder, budget=1e-9)
+    named = re.search(r"give at least ([\d.]+) \(.*which is (\S+)", str(refused.value))
+    assert named is not None
+    assert chosen(builder, budget=float(named[1])).point.name == named[2]
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_limit_is_rounded_up_to_two_digits(value: float) -> None:
+    shown = float(rounded_up(value).replace(",", ""))
+    assert value <= shown <= 1.11 * value
 
 
 def test_a_budget_of_core_hours_and_gpu_hours_at_once_is_refused(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ def test_an_option_that_is_a_key_of_the_sweep_file_is_answered_with_how_to_set_i
     done = CliRunner().invoke(app, ["plan", "demo", "--learning-rate=1e-4"], env={"COLUMNS": "200"})
     assert done.exit_code == ExitCode.WRONG_INPUT
     assert "No such option '--learning-rate'." in done.output
-    assert "`learning_rate=VALUE` or `recipe.learning_rate=VALUE`" in done.output
+    assert "say `recipe.learning_rate=VALUE`." in done.output
+    assert "say `seeds=VALUE`." in _said("plan", "demo", "--seeds", "1,2")
     assert "Possible options: --smoke, --storage" in _said("plan", "demo", "--stroage", "x")
 
 
