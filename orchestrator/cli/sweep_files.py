@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from pathlib import Path
 
 from orchestrator.cli.paths import HOME
 from orchestrator.contracts import layout
 from orchestrator.errors import ConfigError, Problem
 
+SWEEP_FILE = "sweep.yaml"  # of a folder that `frontier init` writes
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -20,13 +22,16 @@ def shipped_sweeps() -> dict[str, Path]:
 
 
 def sweep_file(config: Path) -> Path:
-    """Return the sweep file that `config` names: a path, with or without .yaml, or the name of a shipped
-    sweep. A file of the working directory comes first.
+    """Return the sweep file that `config` names: a path, with or without .yaml, a folder that `frontier init`
+    wrote, or the name of a shipped sweep. A file of the working directory comes first.
 
-    Raises ConfigError for a name that fits neither. A path to no file is left to its reader.
+    Raises ConfigError for a name that fits none of them, and for a data file. A path to no file is left to
+    its reader.
     """
-    for path in (config, *(config.with_name(config.name + suffix) for suffix in _SUFFIXES if config.name)):
+    named = (config.with_name(config.name + suffix) for suffix in _SUFFIXES if config.name)
+    for path in (config, *named, config / SWEEP_FILE):
         if path.is_file():
+            _refuse_data(path)
             return path
     if len(config.parts) != 1 or config.suffix in _SUFFIXES:
         return config
@@ -35,6 +40,17 @@ def sweep_file(config: Path) -> Path:
         raise ConfigError([_unknown(config.name, list(shipped))])
     path, here = shipped[config.name], Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _refuse_data(path: Path) -> None:
+    from orchestrator.cli.init.source import DATA_SUFFIXES
+
+    if path.suffix in DATA_SUFFIXES - {".json"}:  # JSON is YAML
+        problem, fix = (
+            "expected a sweep file, got a data file",
+            f"write one: frontier init {shlex.quote(str(path))}",
+        )
+        raise ConfigError([Problem(str(path), "", problem, fix)])
 
 
 def _unknown(name: str, shipped: list[str]) -> Problem:

@@ -92,11 +92,16 @@ def _meant_as_key(command: Any, arguments: list[str]) -> str | None:
     return None if close or unknown == "--" else unknown
 
 
-def _dotted(key: str) -> str:
-    """Return a key as an argument names it: those of the recipe are below `recipe`."""
+def _said(key: str) -> str:
+    """Return how the key is set, or where the keys are listed."""
+    from orchestrator.config.schema import SweepConfig
     from orchestrator.contracts.recipe import Recipe
 
-    return f"recipe.{key}" if key in Recipe.model_fields else key
+    if key in SweepConfig.model_fields:
+        return f", say `{key}=VALUE`"
+    if key in Recipe.model_fields:
+        return f", say `recipe.{key}=VALUE`"
+    return "; `frontier schema` lists them"
 
 
 class Verbs(TyperGroup):
@@ -111,9 +116,8 @@ class Verbs(TyperGroup):
             ctx.fail(f"No such command {word!r}. {hint}")
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and (option := _meant_as_key(command, rest)):
-            key = _dotted(option.removeprefix("--").replace("-", "_"))
-            hint = f"Keys of the sweep file are set without dashes, say `{key}=VALUE`."
-            ctx.fail(f"No such option {option!r}. {hint}")
+            key = option.removeprefix("--").replace("-", "_")
+            ctx.fail(f"No such option {option!r}. Keys of the sweep file are set without dashes{_said(key)}.")
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:

@@ -17,7 +17,7 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem
 
 _DATASET = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
-_OF_FILES = {
+DATA_SUFFIXES = {
     ".arrow",
     ".conll",
     ".csv",
@@ -83,7 +83,7 @@ def data_source(file: Path, dev: Path | None, test: Path | None) -> DataSource:
     and has the form OWNER/NAME, is a data set of the hub. Raises ConfigError where a file is missing."""
     files = {split: path for split, path in zip(Split, (file, dev, test), strict=True) if path is not None}
     named = _DATASET.fullmatch(str(file))
-    is_local = file.exists() or file.parent.is_dir() or file.suffix.lower() in _OF_FILES
+    is_local = file.exists() or file.parent.is_dir() or file.suffix.lower() in DATA_SUFFIXES
     if named is None or is_local:
         for path in files.values():
             if not path.exists():

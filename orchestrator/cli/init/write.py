@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from orchestrator.cli.init.source import DataSource
 from orchestrator.cli.init.study import Flags, Study, settle, title_of
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
+from orchestrator.cli.sweep_files import SWEEP_FILE
 from orchestrator.cli.terminal import Terminal, plain_table
 from orchestrator.cli.worker_calls import WorkerAnswer, ask
 from orchestrator.config import load_catalogue
@@ -37,7 +39,6 @@ from orchestrator.errors import ConfigError, DataError, Problem, did_you_mean
 from orchestrator.execution.devices import first_gpu
 from orchestrator.units import quantity
 
-SWEEP_FILE = "sweep.yaml"
 _FOLDS = (
     "with {rows} rows, consider `--folds 5`: it tests each row instead of a fifth of them, so that intervals "
     "are clearly narrower, and trains 5 times per seed"
@@ -106,9 +107,18 @@ def init(
     show_splits(spec, answer, console)
     if study.may_have_folds:
         console.print(_FOLDS.format(rows=look.rows), highlight=False, soft_wrap=True)
-    task_file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(task_file, text)
-    write_atomically(sweep_file, sweep)
+    try:
+        task_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(task_file, text)
+        write_atomically(sweep_file, sweep)
+    except OSError as refused:
+        with suppress(OSError):
+            task_file.unlink(missing_ok=True)
+        problem, fix = (
+            f"cannot be written ({refused.strerror})",
+            "give --into another directory",
+        )
+        raise ConfigError([Problem(str(target), "", problem, fix)]) from None
     console.print(f"\nwrote {task_file} and {sweep_file}; next:", highlight=False, soft_wrap=True)
     for verb in ("plan", "run"):
         print(f"  {_program()} {verb} {shlex.quote(str(sweep_file))}{_storage(wishes.storage)}")

@@ -108,12 +108,23 @@ def test_an_unknown_command_is_answered_with_the_one_that_is_meant(typed: str, m
     assert f"No such command '{typed}'. Did you mean `frontier {meant}`?" in done.output
 
 
-def test_an_option_that_is_a_key_of_the_sweep_file_is_answered_with_how_to_set_it() -> None:
-    done = CliRunner().invoke(app, ["plan", "demo", "--learning-rate=1e-4"], env={"COLUMNS": "200"})
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--learning-rate", ", say `recipe.learning_rate=VALUE`."),
+        ("--seeds", ", say `seeds=VALUE`."),
+        ("--lr", "; `frontier schema` lists them."),
+    ],
+)
+def test_an_option_that_is_a_key_of_the_sweep_file_is_answered_with_how_to_set_it(
+    option: str, said: str
+) -> None:
+    done = CliRunner().invoke(app, ["plan", "demo", f"{option}=1e-4"], env={"COLUMNS": "200"})
     assert done.exit_code == ExitCode.WRONG_INPUT
-    assert "No such option '--learning-rate'." in done.output
-    assert "say `recipe.learning_rate=VALUE`." in done.output
-    assert "say `seeds=VALUE`." in _said("plan", "demo", "--seeds", "1,2")
+    assert f"No such option '{option}'. Keys of the sweep file are set without dashes{said}" in done.output
+
+
+def test_an_option_that_resembles_one_is_answered_with_that() -> None:
     assert "Possible options: --smoke, --storage" in _said("plan", "demo", "--stroage", "x")
 
 

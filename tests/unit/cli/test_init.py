@@ -155,6 +155,12 @@ def test_a_flag_names_a_column_that_is_there_and_a_label_that_has_classes(init: 
     assert "did you mean 'minilm'?" in wrong["--model"]
 
 
+def test_a_folder_that_cannot_be_written_is_a_mistake(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    wrong = mistakes(init(letters(), "--into", str(tmp_path / "file" / "folder")))
+    assert wrong == {"": "cannot be written (Not a directory); give --into another directory"}
+
+
 def test_nothing_is_overwritten(init: Init, tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "sweep.yaml").write_text("mine")

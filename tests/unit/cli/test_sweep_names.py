@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_a_path_needs_no_suffix() -> None:
 def test_a_directory_of_that_name_is_no_sweep_file() -> None:
     Path("demo").mkdir()
     assert _plan("demo", "seeds=1")["sweep"] == "demo"
+
+
+def test_a_folder_that_init_wrote_names_its_sweep_file() -> None:
+    Path("demo").mkdir()
+    Path("demo/sweep.yaml").write_text(f"name: ours\n{TINY}")
+    assert [_plan(name)["sweep"] for name in ("demo", "demo/")] == ["ours", "ours"]
+
+
+@pytest.mark.parametrize("file", ["letters.csv", "My letters.tsv", "notes.jsonl"])
+def test_a_data_file_is_answered_with_the_command_that_writes_a_sweep_for_it(file: str) -> None:
+    Path(file).write_text("text,label\nNo fever.,a\n")
+    with pytest.raises(ConfigError) as raised:
+        _plan(file)
+    [problem] = raised.value.problems
+    assert problem.problem == "expected a sweep file, got a data file"
+    assert problem.fix == f"write one: frontier init {shlex.quote(file)}"
 
 
 def test_a_name_that_fits_nothing_is_answered_with_the_names() -> None:
