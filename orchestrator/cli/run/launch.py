@@ -18,6 +18,7 @@ from orchestrator.cli.plan.forecast import taken
 from orchestrator.cli.plan.probes import calibrate
 from orchestrator.cli.plan.view import show_plan
 from orchestrator.cli.results.report import build_and_write, show_report, summary_note
+from orchestrator.cli.run.changed_data import tell_changed
 from orchestrator.cli.run.frontier_weights import keeper_of
 from orchestrator.cli.run.kept_text import kept_line
 from orchestrator.cli.run.launchers import launcher_for
@@ -91,6 +92,8 @@ def run(
     if config.log_models:
         _log_models(session, report, view, console)
     _say_where_it_is(session, view, uri, console)
+    if plan.to_run:
+        tell_changed(session, console)
     if summary.held:
         tell_left(replace(session).plan, console)
     return report_json(report), _verdict(len(plan.trials), summary, report, view)
