@@ -73,15 +73,16 @@ def _run_command() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.filename is None or error.errno not in _NO_PLACE | _FULL:
+        full = error.errno in _FULL  # a write tells no file
+        if not full and (error.filename is None or error.errno not in _NO_PLACE):
             _end_as_defect(error)
-        full = error.errno in _FULL
         fix = (
             "free some disk space and rerun the command; it resumes"
             if full
             else "fix the path, or pass another one"
         )
-        print(f"frontier: {printable(str(error.filename))}: {error.strerror}\n    -> {fix}", file=sys.stderr)
+        place = "" if error.filename is None else f"{printable(str(error.filename))}: "
+        print(f"frontier: {place}{error.strerror}\n    -> {fix}", file=sys.stderr)
         sys.exit(ExitCode.STORE_UNAVAILABLE if full else ExitCode.WRONG_INPUT)
     except (KeyboardInterrupt, SystemExit):
         raise

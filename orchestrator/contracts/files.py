@@ -90,10 +90,14 @@ def _complete(path: Path, content: str | bytes) -> Iterator[Path]:
     """Write the content to a file beside `path`; remove it afterwards unless it was renamed."""
     data = content.encode() if isinstance(content, str) else content
     with draft(path) as temporary:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as failed:
+            failed.filename = str(path)  # which only opening says
+            raise
         yield temporary
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -227,11 +228,12 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path, monkey
     write_atomically(path, "old")
 
     def full_disk(handle: int) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OSError, match="no space") as failed:
         write_atomically(path, "new")
+    assert failed.value.filename == str(path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
 
