@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.contracts.vocabulary import Signature
+from orchestrator.contracts.vocabulary import FailureKind, Signature
 from orchestrator.report.analysis.learned import NOT_SHOWN
 from orchestrator.report.results.point import Point
 
@@ -41,7 +41,7 @@ def instead(points: Sequence[Point], why: str) -> str:
     scored = [p for p in points if p.quality is not None]
     failed = sum(p.quality.failed for p in scored if p.quality is not None)
     if 2 * failed > sum(p.quality.n for p in scored if p.quality is not None):
-        advice = "lower the learning rate, or warm up for longer"
+        advice = _against_failures(scored, failed)
     elif any(_most(p, Signature.IMPROVING) for p in scored):
         rising = [p for p in scored if _most(p, Signature.IMPROVING)]
         advice = f"train longer ({_share(rising, Signature.IMPROVING)} of {_names(rising)} were still rising)"
@@ -53,6 +53,14 @@ def instead(points: Sequence[Point], why: str) -> str:
     else:
         advice = "train longer, on more rows, or with another learning rate"
     return f"So nothing is recommended: {advice} first."
+
+
+def _against_failures(points: Sequence[Point], failed: int) -> str:
+    """Seeds diverge at too high a learning rate. One answer to everything may also be one of few steps."""
+    diverged = sum(p.failed.get(FailureKind.DIVERGED, 0) for p in points)
+    if 2 * diverged > failed:
+        return "lower the learning rate, or warm up for longer"
+    return "train for more steps, or with another learning rate"
 
 
 def _most(point: Point, signature: Signature) -> bool:

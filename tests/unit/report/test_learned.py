@@ -45,13 +45,23 @@ def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_not
     [answer] = task.answers
     assert answer.startswith(why)
     failed = why.startswith("Training failed")
-    advice = "lower the learning rate" if failed else "train longer"
+    advice = "train for more steps, or with another learning rate" if failed else "train longer"
     assert f"So nothing is recommended: {advice}" in answer
     assert sentences(report)[0].startswith(f"For “Outcome”, nothing was learnt. {why}")
     assert recommendations(task, task.comparisons[0]) == ()
     page = write_report(report, tmp_path / "report")["markdown"].read_text()
     assert "more seeds" not in page
     assert "take tiny" not in page
+
+
+def test_seeds_that_diverged_ask_for_a_lower_learning_rate(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    for trial in built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2]):
+        built.attempt(trial, Fate(failure=FailureKind.DIVERGED, outcome=OUTCOME))
+    [task] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks
+    assert (
+        "So nothing is recommended: lower the learning rate, or warm up for longer first." in task.answers[0]
+    )
 
 
 def test_scores_far_above_guessing_with_wide_intervals_ask_for_seeds(tmp_path):
