@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.exported import PredictRequest
 from orchestrator.contracts.sameness import text_key
+from orchestrator.contracts.separators import CHARACTERS, Separator, cells_of, other_separator
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import is_unicode, json_value, lines, read_text
-from workers.data.readers.delimited import stream_rows
+from workers.data.readers.delimited import Header, Table, read_rows, stream_rows
 
 _SHOWN = 10  # rows of one problem that a message names
+_AS_CSV: Any = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
+_LONGEST_HEADER = 2**20  # characters
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +66,33 @@ def _csv_rows(path: Path, request: PredictRequest) -> Iterator[tuple[int, Mappin
                 raise DataError(str(path), line, f"the column {column!r} is {problem}", fix)
         return bare
 
-    yield from stream_rows(path, Faults("error"), header)
+    separator = _separator(path, header)
+    if separator is None:
+        yield from stream_rows(path, Faults("error"), header)
+        return
+    with path.open("rt", **_AS_CSV) as content:
+        yield from read_rows(content, Table(str(path), header, separator), Faults("error"))
+
+
+def _separator(path: Path, header: Header) -> Separator | None:
+    """Return the separator with which the header has the columns, None if commas do, or nothing does: a model
+    may be of a table with semicolons, and this one comes without a reader that says so."""
+
+    def fits(names: Sequence[str]) -> bool:
+        try:
+            header(1, list(names))
+        except DataError:
+            return False
+        return True
+
+    if path.suffix.lower() == ".gz" or not path.is_file():
+        return None
+    with path.open("rt", **_AS_CSV) as content:
+        line = content.readline(_LONGEST_HEADER)
+    if fits(cells_of(line, ",")):
+        return None
+    other = other_separator(line, ",", fits)
+    return other if other is not None and fits(cells_of(line, CHARACTERS[other])) else None
 
 
 def _json_rows(path: Path, request: PredictRequest) -> Iterator[tuple[int, Mapping[str, Any]]]:
