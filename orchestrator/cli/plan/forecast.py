@@ -26,7 +26,8 @@ def forecast_lines(plan: Plan) -> list[str]:
     if forecast.device_hours is None:
         unknown = f"no forecast for {forecast.unknown_trials} of them"
         return [
-            f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
+            f"{what}; {unknown}: the catalogue does not say how large their models are, or how many rows "
+            "they train on; `frontier plan --measure` finds out"
         ]
     level = f"{10 * forecast.interval_level:.0f} of 10 such sweeps end inside each"
     from_ledger = forecast.basis == "ledger"

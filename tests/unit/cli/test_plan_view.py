@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from split_tasks import TABLE, rows, table, write_sweep, write_task
+from typer.testing import CliRunner
 from virtual_sweeps import Project
 
+from orchestrator.cli.app import app
 from orchestrator.cli.plan.budget import pass_gate, show_budget
 from orchestrator.cli.plan.forecast import forecast_lines, taken
 from orchestrator.cli.plan.view import plan_json, show_plan
@@ -399,3 +402,12 @@ def test_the_plan_says_how_much_goes_to_mlflow_as_models(tmp_path: Path) -> None
 @pytest.mark.parametrize("keys", [{"keep_weights": "adapters"}, {"methods": ["lora"]}])
 def test_a_sweep_without_whole_models_says_nothing_of_them(tmp_path: Path, keys: dict[str, Any]) -> None:
     assert plan_json(Project(tmp_path).plan(**keys))["weights"] is None
+
+
+def test_rows_per_class_without_known_classes_are_named_where_there_is_no_forecast(tmp_path: Path) -> None:
+    files = {f"{split}.csv": table(*rows(split)) for split in ("train", "dev", "test")}
+    write_task(tmp_path, files, TABLE)
+    path = write_sweep(tmp_path, recipe={"epochs": 1, "train_rows_per_class": 2})
+    said = " ".join(CliRunner().invoke(app, ["plan", str(path)]).output.split())
+    assert "no forecast for 1 of them" in said
+    assert "does not say how large their models are, or how many rows they train on" in said
