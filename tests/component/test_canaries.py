@@ -73,7 +73,7 @@ def check(order: Path, surroundings: Path, capfd) -> None:
         ("leave", FailureKind.BUG),
         ("prints_and_fails", FailureKind.BUG),
         ("memory", FailureKind.OUT_OF_MEMORY),
-        ("disk", FailureKind.BUG),
+        ("disk", FailureKind.BAD_INPUT),
     ],
     indirect=["order"],
 )
