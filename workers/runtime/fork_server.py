@@ -64,6 +64,8 @@ class _Server:
 
 
 def main(arguments: list[str]) -> None:
+    if os.fork():  # a child of the slot would be killed by Ray as soon as that slot ends
+        os._exit(0)
     listener = socket.socket(fileno=os.dup(0))
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)  # no template may keep the socket open

@@ -39,12 +39,12 @@ class SharedTemplate:
         self.stdout: IO[bytes] = os.fdopen(from_answers, "rb")
         try:
             with _locked(directory):
-                self._connection, self._server = _connection(directory, threads, environment)
+                self._connection = _connection(directory, threads, environment)
             socket.send_fds(self._connection, [b"."], [requests, answers])
         except OSError as error:
             raise LaunchError(
                 f"no warm worker process can be shared through {directory} ({error.strerror})\n"
-                "    -> set TMPDIR to a directory of this machine that can be written and has space"
+                "    -> check memory, and that TMPDIR is a directory of this machine with space"
             ) from error
         finally:
             os.close(requests)
@@ -108,30 +108,29 @@ def delete_unless(wanted: Callable[[], bool], directory: Path) -> bool:
         return True
 
 
-def _connection(
-    directory: Path, threads: int | None, environment: Mapping[str, str]
-) -> tuple[socket.socket, subprocess.Popen[bytes] | None]:
+def _connection(directory: Path, threads: int | None, environment: Mapping[str, str]) -> socket.socket:
     """Connect to the server, and start it where there is none, or one that is dead. The lock is held."""
     path, connection = str(_socket_of(directory)), socket.socket(socket.AF_UNIX)
     try:
         connection.connect(path)
-        return connection, None
+        return connection
     except (FileNotFoundError, ConnectionRefusedError):
         Path(path).unlink(missing_ok=True)
     arguments = [str(directory), *([str(threads)] if threads is not None else [])]
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(_WAITING)
-        server = subprocess.Popen(
+        subprocess.run(  # it ends once the server is on its own; where there is none, nobody listens
             python_module("workers.runtime.fork_server", *arguments),
             env=environment,
             stdin=listener.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            check=False,
         )
     connection.connect(path)
-    return connection, server
+    return connection
 
 
 def _socket_of(directory: Path) -> Path:
