@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from secrets import token_hex
 
 import psutil
 import pytest
@@ -22,6 +23,12 @@ from workers.runtime.host import AttemptHost
 from workers.runtime.shared_templates import SharedTemplate, shared_directory
 
 
+@pytest.fixture
+def launch() -> str:
+    """Of this test alone, wherever else it runs on this machine."""
+    return token_hex(8)
+
+
 def server_of(launch: str) -> psutil.Process:
     """Return the process that forks the templates of a launch; they have its command line."""
     directory = str(shared_directory(launch))
@@ -31,8 +38,7 @@ def server_of(launch: str) -> psutil.Process:
     return server
 
 
-def test_slots_fork_from_one_process_and_learn_as_others_do(host, lab, outcome_of):
-    launch = "one-process"
+def test_slots_fork_from_one_process_and_learn_as_others_do(host, lab, outcome_of, launch):
     hosts = [AttemptHost(1, launch=launch) for _ in range(2)]
     orders = [lab.order("lora") for _ in range(3)]
     running = [Started(*pair) for pair in zip(hosts, orders[:2], strict=True)]
@@ -51,8 +57,7 @@ def test_slots_fork_from_one_process_and_learn_as_others_do(host, lab, outcome_o
     assert not shared_directory(launch).exists()
 
 
-def test_a_server_that_was_killed_ends_no_attempt_and_is_replaced(lab, outcome_of):
-    launch = "killed-server"
+def test_a_server_that_was_killed_ends_no_attempt_and_is_replaced(lab, outcome_of, launch):
     first, order = AttemptHost(1, launch=launch), lab.order(recipe=LONG)
     running = Started(first, order)
     server = server_of(launch)
@@ -69,16 +74,14 @@ def test_a_server_that_was_killed_ends_no_attempt_and_is_replaced(lab, outcome_o
     second.close()
 
 
-def test_a_slot_that_opens_as_the_last_one_closes_has_a_template(lab):
-    launch = "open-and-close"
+def test_a_slot_that_opens_as_the_last_one_closes_has_a_template(lab, launch):
     for _ in range(2):
         host = AttemptHost(1, launch=launch)
         assert host.run(lab.order()) == 0
         host.close()
 
 
-def test_a_template_that_was_killed_is_an_error_of_its_host_alone(lab):
-    launch = "killed-template"
+def test_a_template_that_was_killed_is_an_error_of_its_host_alone(lab, launch):
     hosts = [AttemptHost(1, launch=launch) for _ in range(2)]
     assert [host.run(lab.order()) for host in hosts] == [0, 0]
     os.kill(min(children(server_of(launch).pid)), signal.SIGKILL)
@@ -94,11 +97,12 @@ def test_a_template_that_was_killed_is_an_error_of_its_host_alone(lab):
         host.close()
 
 
-def test_nothing_outlives_a_killed_driver(lab):
-    launch, order = "killed-driver", lab.order(recipe=LONG)
+def test_nothing_outlives_a_killed_driver(lab, launch):
+    order = lab.order(recipe=LONG)
     program = """
 import sys
 from pathlib import Path
+from secrets import token_hex
 from workers.runtime.host import AttemptHost
 AttemptHost(1, launch=sys.argv[1]).run(Path(sys.argv[2]))
 """
