@@ -20,7 +20,7 @@ from orchestrator.execution import worker_slot
 from orchestrator.execution.worker_slot import AttemptHosts
 from workers.runtime import template
 from workers.runtime.host import AttemptHost
-from workers.runtime.shared_templates import SharedTemplate, shared_directory
+from workers.runtime.shared_templates import SharedTemplate, server_directory
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def launch() -> str:
 
 def server_of(launch: str) -> psutil.Process:
     """Return the process that forks the templates of a launch; they have its command line."""
-    directory = str(shared_directory(launch))
+    directory = str(server_directory(launch))
     named = [p for p in psutil.process_iter(["cmdline"]) if directory in (p.info["cmdline"] or ())]
     pids = {process.pid for process in named}
     [server] = [process for process in named if process.ppid() not in pids]
@@ -54,7 +54,7 @@ def test_slots_fork_from_one_process_and_learn_as_others_do(host, lab, outcome_o
     assert server.is_running()
     hosts[1].close()
     assert ended(server.pid)
-    assert not shared_directory(launch).exists()
+    assert not server_directory(launch).exists()
 
 
 def test_a_server_that_was_killed_ends_no_attempt_and_is_replaced(lab, outcome_of, launch):
@@ -115,7 +115,7 @@ AttemptHost(1, launch=sys.argv[1]).run(Path(sys.argv[2]))
         driver.kill()
         driver.wait()
         assert psutil.wait_procs([server, *descendants], timeout=PATIENCE)[1] == []
-    assert not shared_directory(launch).exists()
+    assert not server_directory(launch).exists()
 
 
 def test_a_directory_that_others_can_write_to_is_refused(tmp_path):
@@ -132,11 +132,11 @@ def test_a_directory_that_cannot_be_made_is_an_error_with_a_fix(tmp_path):
 
 
 def test_launches_share_nothing_with_each_other_and_paths_fit_a_socket(monkeypatch, tmp_path):
-    assert shared_directory("a") == shared_directory("a") != shared_directory("b")
+    assert server_directory("a") == server_directory("a") != server_directory("b")
     long = tmp_path / ("long" * 40)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    assert shared_directory("a").parent == Path("/tmp")
+    assert server_directory("a").parent == Path("/tmp")
 
 
 def test_a_forked_template_has_the_environment_of_its_slot(monkeypatch):

@@ -21,7 +21,7 @@ from typing import Any
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.credentials import without_credentials
 from orchestrator.errors import LaunchError
-from workers.runtime.shared_templates import SharedTemplate, shared_directory
+from workers.runtime.shared_templates import SharedTemplate, server_directory
 
 SECRET_BYTES = 32
 _TEST_SECONDS = 120.0  # for the GPUs: one that hangs has failed
@@ -53,7 +53,7 @@ class AttemptHost:
         self._environment = without_credentials(safe_environment(os.environ | visible))
         self._sending = threading.Lock()
         self._template: subprocess.Popen[bytes] | SharedTemplate
-        directory = None if launch is None else shared_directory(launch)
+        directory = None if launch is None else server_directory(launch)
         if directory is None:
             self._template = self._own_template(threads)
         else:

@@ -56,7 +56,7 @@ class SharedTemplate:
         self._connection.close()
 
 
-def shared_directory(launch: str) -> Path | None:
+def server_directory(launch: str) -> Path | None:
     """Return where slots of a launch that share this process's namespaces and control group find their
     server; None where no directory can have a socket."""
     try:
