@@ -165,6 +165,10 @@ class SweepConfig(Record):
     budget: SpendingLimit | None = Field(None, description="what the whole sweep may be billed")
     market: Market = Field("on_demand", description="which of the entry's prices: on_demand or spot")
 
+    @property
+    def attempt_seconds(self) -> float | None:
+        return None if self.attempt_hours is None else 3600 * self.attempt_hours
+
     @field_validator("name")
     @classmethod
     def _not_reserved(cls, name: str) -> str:

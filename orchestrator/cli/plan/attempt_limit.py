@@ -21,13 +21,11 @@ def over_attempt_hours(plan: Plan) -> list[str]:
 def show_over_attempt_hours(plan: Plan, console: Console) -> None:
     if not (trials := _too_long(plan)):
         return
-    limit = plan.sweep.config.attempt_hours
-    assert limit is not None
-    longest = _seconds_ahead(trials[0])
+    longest, hours = _seconds_ahead(trials[0]), rounded(plan.sweep.config.attempt_hours)
     takes = "is forecast to take" if len(trials) == 1 else "are forecast to take"
     console.print(
         styled("attempt_hours", "yellow"),
-        f"{quantity(len(trials), 'trial')} {takes} longer than {rounded(limit)} h, {trials[0].name} "
+        f"{quantity(len(trials), 'trial')} {takes} longer than {hours} h, {trials[0].name} "
         f"{duration(longest)}: an attempt is ended at that limit, and the next one resumes from its "
         "checkpoint\n"
         f"    -> raise attempt_hours to {rounded(2 * longest / _HOUR, 2)}",
@@ -36,11 +34,11 @@ def show_over_attempt_hours(plan: Plan, console: Console) -> None:
 
 
 def _too_long(plan: Plan) -> list[PlannedTrial]:
-    limit = plan.sweep.config.attempt_hours
+    limit = plan.sweep.config.attempt_seconds
     if limit is None:
         return []
     trials = [item.trial for item in (*plan.to_run, *plan.candidates_to_run)]
-    return sorted((t for t in trials if _seconds_ahead(t) > limit * _HOUR), key=_seconds_ahead, reverse=True)
+    return sorted((t for t in trials if _seconds_ahead(t) > limit), key=_seconds_ahead, reverse=True)
 
 
 def _seconds_ahead(trial: PlannedTrial) -> float:

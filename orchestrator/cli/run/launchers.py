@@ -59,7 +59,7 @@ def workplace_of(session: Session) -> Workplace:
         keep_weights=config.keep_weights,
         keep_gib=config.keep_gib,
         deterministic=config.deterministic,
-        timeout_seconds=None if config.attempt_hours is None else 3600 * config.attempt_hours,
+        timeout_seconds=config.attempt_seconds,
         weights=weights_content(session),
         umask=current_umask(),
         remote=session.sweep.remote,
