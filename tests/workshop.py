@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from driver_processes import marked
 
 from orchestrator.contracts.layout import ATTEMPTS
 from orchestrator.execution.ray.launcher import LOOPBACK
@@ -62,12 +63,6 @@ def stop_midway(attempt: Path, processes: Iterable[int]) -> int | None:
             return pid
         process.resume()
     return None
-
-
-def below(process: subprocess.Popen[Any]) -> list[int]:
-    """All that it has started, while it is at work."""
-    assert process.poll() is None, f"it has ended with exit code {process.returncode}"
-    return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
 
 
 def _holds(pid: int, file: Path) -> bool:
@@ -169,7 +164,7 @@ class Workshop:
         driver = subprocess.Popen(
             self.command(*words),
             cwd=self.root,
-            env=self.environment,
+            env=self.environment | marked(),
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             text=True,

@@ -31,6 +31,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / 
 
 from canaries import found, hits, in_processes, planted  # noqa: E402
 from canary_corpora import FORMATS, Planted, write  # noqa: E402
+from driver_processes import marked, started_by  # noqa: E402
 from sitecustomize import ACTS  # noqa: E402
 
 _FRONTIER = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
@@ -44,8 +45,14 @@ _BACKBONE = {
 }
 MARKER = "Zz"  # they all begin so
 _SINKS = ("records", "report", "MLflow", "caches", "temporary files", "elsewhere", "console", "processes")
+_WORKER = "workers.runtime.fork_server"
 _UNUSED = {"hang"}  # tests/component/test_canaries.py looks into its processes
-_ENDINGS = {"prints": "finished", "memory": "OUT_OF_MEMORY", "kill": "PREEMPTED"}  # of the others: BUG
+_ENDINGS = {  # of other acts: BUG
+    "prints": "finished",
+    "memory": "OUT_OF_MEMORY",
+    "disk": "BAD_INPUT",
+    "kill": "PREEMPTED",
+}
 
 
 class Rig:
@@ -65,7 +72,8 @@ class Rig:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))},
             **{name: str(root / folder) for name, folder in own.items()},
-            **planted("workers.runtime.template"),
+            **planted(_WORKER),
+            **marked(),
             **self.secrets,
             "COLUMNS": "400",
         }
@@ -103,7 +111,7 @@ class Rig:
             process = subprocess.Popen(
                 command, cwd=self.root / "work", env=self.environment, stdout=printed, stderr=printed
             )
-            with self._watching(process.pid):
+            with self._watching(process):
                 code = process.wait()
             printed.seek(0)
             text = printed.read()
@@ -116,12 +124,12 @@ class Rig:
         return code
 
     @contextmanager
-    def _watching(self, pid: int) -> Iterator[None]:
+    def _watching(self, driver: subprocess.Popen[bytes]) -> Iterator[None]:
         over = threading.Event()
 
         def watch() -> None:
             while not over.wait(0.3):
-                self._processes(pid)
+                self._processes(driver)
                 self._files(self.root / "t")
 
         watcher = threading.Thread(target=watch)
@@ -132,17 +140,13 @@ class Rig:
             over.set()
             watcher.join()
 
-    def _processes(self, driver: int) -> None:
+    def _processes(self, driver: subprocess.Popen[bytes]) -> None:
         """Secrets may be in the driver and what speaks for it, and not where text is read."""
         texts = [marker for marker in self.markers if marker not in self.secrets.values()]
         try:
-            below = psutil.Process(driver).children(recursive=True)
-            workers = {
-                p.pid
-                for p in below
-                if any(word.startswith("workers.runtime.template") for word in p.cmdline())
-            }
-            for pid in (driver, *(p.pid for p in below)):
+            started = started_by(driver)
+            workers = {process.pid for process in started if _WORKER in process.cmdline()}
+            for pid in (driver.pid, *(process.pid for process in started)):
                 markers = list(self.markers) if pid in workers else texts
                 for place, found_there in in_processes([pid], markers).items():
                     for hit in found_there:

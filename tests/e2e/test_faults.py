@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from workshop import PATIENCE, Workshop, below, stop_midway, wait_for
+from driver_processes import started_by
+from workshop import PATIENCE, Workshop, stop_midway, wait_for
 
 from orchestrator.contracts.layout import ATTEMPTS
 
@@ -47,15 +48,16 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         wait_for(workshop.outcomes, "a finished trial")
 
         def held() -> bool:
-            attempts, processes = [e.parent for e in trials.glob(f"{ATTEMPTS}/events.jsonl")], below(driver)
+            attempts = [events.parent for events in trials.glob(f"{ATTEMPTS}/events.jsonl")]
+            processes = [process.pid for process in started_by(driver)]
             return any(stop_midway(attempt, processes) for attempt in attempts)
 
         wait_for(held, "another one under way")
-        descendants = psutil.Process(driver.pid).children(recursive=True)
-        agents = [process for process in descendants if is_agent(process)]
+        started = started_by(driver)
+        agents = [process for process in started if is_agent(process)]
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        all_ended(process for process in descendants if process not in agents)
+        all_ended(process for process in started if process not in agents)
     before = workshop.outcomes()
     workshop.frontier("run", sweep)
     all_ended(agents)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from driver_processes import started_by
 from object_store import BUCKET, S3
-from workshop import Workshop, below, results, stop_midway, wait_for
+from workshop import Workshop, results, stop_midway, wait_for
 
 from orchestrator.contracts.layout import ATTEMPTS
 from orchestrator.storage.lease import Lease, hold
@@ -50,8 +51,9 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
     with workshop.driving("run", sweep, "--launcher", "local") as driver:
 
         def held() -> bool:
-            attempts, processes = trials.glob(ATTEMPTS), below(driver)
-            return any(stop_midway(attempt, processes) for attempt in attempts if "seed-2" in attempt.parts)
+            processes = [process.pid for process in started_by(driver)]
+            attempts = [attempt for attempt in trials.glob(ATTEMPTS) if "seed-2" in attempt.parts]
+            return any(stop_midway(attempt, processes) for attempt in attempts)
 
         def stored() -> bool:
             assert driver.poll() is None
@@ -61,10 +63,10 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
 
         wait_for(held, "the second trial under way")
         wait_for(stored, "a finished trial beside one with a checkpoint, in the store")
-        descendants = psutil.Process(driver.pid).children(recursive=True)
+        started = started_by(driver)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        psutil.wait_procs(descendants, timeout=60)
+        psutil.wait_procs(started, timeout=60)
     assert workshop.outcomes() == {}  # nothing lies where sweeps lie by default
 
     mirror = on("second")
