@@ -92,24 +92,35 @@ def snapshot(
 def write(directory: Path, taken: Snapshot) -> None:
     """Write `directory/step-<n>` and drop all but the newest two.
 
-    Raises UnfaithfulCopyError where what was written is not what trains; the older ones then stay.
+    Raises UnfaithfulCopyError where what was written is not what trains, OSError or an error with one as its
+    context where there is no room. The older ones then stay, and nothing of the new one does: a disk that it
+    filled has to take the records of the failure.
     """
     target = directory / layout.checkpoint_name(taken.step)
     draft = target.with_name(target.name + ".tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(taken.weights, draft / "weights.safetensors")
-    if taken.best is not None:
-        save_file(taken.best, draft / "best.safetensors")
-    torch.save(taken.state, draft / "state.pt")
-    (draft / "progress.json").write_bytes(taken.progress)
-    for file in draft.iterdir():
-        _flush(file)
-    _prove(draft, taken)
-    draft.rename(target)
+    try:
+        _fill(draft, taken)
+        _prove(draft, taken)
+        draft.rename(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     _flush(directory)
     for old in saved(directory)[: -layout.KEPT_CHECKPOINTS]:
         shutil.rmtree(old)
+
+
+def _fill(draft: Path, taken: Snapshot) -> None:
+    save_file(taken.weights, draft / "weights.safetensors")
+    if taken.best is not None:
+        save_file(taken.best, draft / "best.safetensors")
+    with (draft / "state.pt").open("wb") as file:  # given a path, torch does not say why a write failed
+        torch.save(taken.state, file)
+    (draft / "progress.json").write_bytes(taken.progress)
+    for path in draft.iterdir():
+        _flush(path)
 
 
 class CheckpointWriter:

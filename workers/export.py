@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,23 @@ def export_model(
     Of a method that trains some of the model's own weights "adapters" keeps those, by their names in the
     model; "all" keeps, for it and for a full one, the whole model in hub layout. Where frozen weights are
     sharded or in half precision it saves those that train: the others are the backbone's. "frontier" keeps
-    what "adapters" does, and a fully trained model of at most `most_bytes`.
+    what "adapters" does, and a fully trained model of at most `most_bytes`. What cannot be written whole
+    leaves nothing: a disk that it filled has to take the records of the failure.
     """
     if keep == "none" or (adapted.settings.trains_everything and not _kept_whole(adapted, keep, most_bytes)):
         return None
     directory.mkdir()
+    try:
+        _save(adapted, tokenizer, directory, keep, trained)
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    return sum(file.stat().st_size for file in directory.iterdir())
+
+
+def _save(
+    adapted: Adapted, tokenizer: Any, directory: Path, keep: KeepWeights, trained: Weights | None
+) -> None:
     if adapted.is_adapter:
         adapted.method.before_saving(adapted.model)
         save_model(adapted.model, directory, state_dict=_state(adapted.model, trained))
@@ -65,7 +78,6 @@ def export_model(
     else:
         save_file(trained or clone_weights(trained_weights(adapted.model)), directory / _own_weights(adapted))
         adapted.model.config.save_pretrained(directory)
-    return sum(file.stat().st_size for file in directory.iterdir())
 
 
 def _kept_whole(adapted: Adapted, keep: KeepWeights, most_bytes: float | None) -> bool:

@@ -34,7 +34,6 @@ _NO_PLACE = {
     errno.ENAMETOOLONG,
     errno.ELOOP,
 }
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def enter() -> None:
@@ -53,6 +52,7 @@ def _run_command() -> None:
     from orchestrator.cli.own_cache import own_cache
     from orchestrator.contracts.code_digests import remember_digests
     from orchestrator.contracts.garbage import collect_none_at_exit
+    from orchestrator.contracts.no_room import FULL, NO_ROOM
     from orchestrator.errors import ExitCode, FrontierError, printable
     from orchestrator.tracking.tracking_uri import quiet_environment
 
@@ -73,14 +73,15 @@ def _run_command() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        full = error.errno in _FULL  # a write tells no file
+        full = error.errno in NO_ROOM  # a write tells no file
         if not full and (error.filename is None or error.errno not in _NO_PLACE):
             _end_as_defect(error)
-        fix = (
-            "free some disk space and rerun the command; it resumes"
-            if full
-            else "fix the path, or pass another one"
-        )
+        fix = "fix the path, or pass another one"
+        if full:
+            to_do = (
+                "free some disk space" if error.errno in FULL else "raise the limit of file sizes (ulimit -f)"
+            )
+            fix = f"{to_do} and rerun the command; it resumes"
         place = "" if error.filename is None else f"{printable(str(error.filename))}: "
         print(f"frontier: {place}{error.strerror}\n    -> {fix}", file=sys.stderr)
         sys.exit(ExitCode.STORE_UNAVAILABLE if full else ExitCode.WRONG_INPUT)

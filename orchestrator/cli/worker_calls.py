@@ -21,8 +21,9 @@ WorkerAnswer: TypeAlias = dict[str, Any]  # a line of JSON, as the module that i
 def ask(module: str, request: Record, *arguments: str) -> Iterator[WorkerAnswer]:
     """Runs `python -m module arguments`, hands it `request`, and yields the JSON lines it answers.
 
-    Raises InputError with the worker's own words where it refuses the request; FrontierError, without the
-    words of any other exception, where it dies. What its libraries print is shown under --debug alone.
+    Raises InputError with the worker's own words where it refuses the request; OSError where it has no room
+    to write; FrontierError, without the words of any other exception, where it dies. What its libraries print
+    is shown under --debug alone.
     """
     with subprocess.Popen(
         python_module(module, *arguments),
@@ -42,6 +43,8 @@ def ask(module: str, request: Record, *arguments: str) -> Iterator[WorkerAnswer]
             answer = json.loads(line)
             if "error" in answer:
                 raise InputError(answer["error"])
+            if "no_room" in answer:
+                raise OSError(answer["no_room"], os.strerror(answer["no_room"]))
             if "defect" in answer:
                 raise FrontierError(defect(f"{module} ended by {answer['defect']}", answer["places"]))
             yield answer

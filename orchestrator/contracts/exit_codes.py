@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 WRITTEN = 0  # the outcome is there
 FAILED_ALONE = 70  # a rank failed where the others did not: its outcome is beside it
+NO_ROOM_LEFT = 74  # not even for an outcome; EX_IOERR of sysexits.h
 LOST_A_PEER = 75  # a rank ended because another one was gone
 NODE_LOST = 76  # a node is gone, with the ranks that ran there
 

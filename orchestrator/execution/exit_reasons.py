@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.contracts.exit_codes import LOST_A_PEER, NODE_LOST, reasons
+from orchestrator.contracts.exit_codes import LOST_A_PEER, NO_ROOM_LEFT, NODE_LOST, reasons
+from orchestrator.contracts.no_room import no_room_message
 from orchestrator.contracts.vocabulary import FailureKind
 
 _CRASHES = frozenset(
@@ -45,6 +47,8 @@ def failure_of(ending: Ending) -> tuple[FailureKind, str]:
         return FailureKind.PREEMPTED, "a node of the trial was lost"
     if ending.code == LOST_A_PEER:
         return FailureKind.BUG, "the processes of the trial lost each other, and none says why"
+    if ending.code == NO_ROOM_LEFT:
+        return FailureKind.BAD_INPUT, no_room_message(errno.ENOSPC)
     if ending.code >= 0:
         return (
             FailureKind.BUG,

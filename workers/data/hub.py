@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.contracts.no_room import no_room
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -70,6 +72,8 @@ def snapshot(
     try:
         root = Path(snapshot_download(repository.name, **options))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
+        if no_room(failed) is not None:
+            raise
         problem = f"{repository} cannot be fetched from the hub ({type(failed).__name__})"
         raise NotFetchedError(problem, _fix(repository, failed)) from failed
     if missing := _missing(root, needed):

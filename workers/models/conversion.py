@@ -9,6 +9,7 @@ environment and bounded memory, time and output. Trials read the safetensors alo
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -23,7 +24,9 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.credentials import without_credentials
+from orchestrator.contracts.exit_codes import NO_ROOM_LEFT
 from orchestrator.contracts.files import draft
+from orchestrator.contracts.no_room import FULL, no_room
 from orchestrator.errors import WeightsError
 from workers.models.content import check_file
 
@@ -47,6 +50,8 @@ def convert(
             hf_hub_download(weights.hub, PICKLE, revision=snapshot.name, cache_dir=cache_dir / "hub")
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
+        if no_room(failed) is not None:
+            raise
         raise WeightsError(
             f"{source}: {PICKLE} cannot be fetched ({type(failed).__name__})\n"
             "    -> check the network, and on its page that it has this file; or pin a revision that has "
@@ -58,6 +63,8 @@ def convert(
         command = python_module(__name__, str(pickle), str(temporary))
         bare = without_credentials(safe_environment(os.environ))
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=bare)
+        if done.returncode == NO_ROOM_LEFT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
         if done.returncode != 0:
             raise WeightsError(
                 f"{source}: {PICKLE} holds something else than tensors by name, which is not read\n"
@@ -89,7 +96,12 @@ def main(pickle: str, converted: str) -> None:
     loaded = torch.load(pickle, map_location="cpu", weights_only=True)
     # Tensors that share memory (tied embeddings) are copied: safetensors does not support sharing.
     tensors = {str(name): tensor.detach().clone().contiguous() for name, tensor in loaded.items()}
-    save_file(tensors, converted, metadata={"format": "pt"})
+    try:
+        save_file(tensors, converted, metadata={"format": "pt"})
+    except Exception as error:  # beyond the limit of its size it holds more than tensors
+        if no_room(error) in FULL:
+            sys.exit(NO_ROOM_LEFT)
+        raise
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.debugging import shows_words
 from orchestrator.contracts.garbage import collect_none_at_exit
+from orchestrator.contracts.no_room import no_room
 from orchestrator.contracts.record import Record
-from orchestrator.errors import FrontierError
+from orchestrator.errors import ExitCode
 
 Request = TypeVar("Request", bound=Record)
 
@@ -33,7 +34,8 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
     """Write each answer of `work` as a JSON line and return the exit code: 2 where one of them is an "error".
 
     Any exception, including a panic of a library in Rust, may quote a text. The last line is then {"defect":
-    name of its class and the system's reason, "places": where in the code}, and the exit code 70.
+    name of its class and the system's reason, "places": where in the code}, and the exit code 70. Where a
+    write found no room, which is no defect, it is {"no_room": the system's number of the error}, and 5.
     """
     collect_none_at_exit()
     answers, code = answer_stream(), 0
@@ -43,8 +45,9 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
             answers.write(json.dumps(line) + "\n")
             answers.flush()
     except BaseException as error:
-        code = FrontierError.exit_code
-        line = {"defect": _name(error), "places": code_places(error)}
+        code, line = ExitCode.BUG, {"defect": _name(error), "places": code_places(error)}
+        if (number := no_room(error)) is not None:
+            code, line = ExitCode.STORE_UNAVAILABLE, {"no_room": number}
         answers.write(json.dumps(line) + "\n")
         if shows_words():
             traceback.print_exc()

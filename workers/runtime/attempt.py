@@ -17,15 +17,17 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.code_places import code_places
-from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
+from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, NO_ROOM_LEFT, WRITTEN
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.garbage import collect_none_at_exit
 from orchestrator.contracts.metrics import IN_THE_UNIT
+from orchestrator.contracts.no_room import no_room
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.phase_work import NO_WORK, add_work
 from orchestrator.contracts.target_scale import TargetScale
@@ -80,8 +82,8 @@ def settle_environment(threads: int | None = None, *, offline: bool = True) -> N
 
 def run_logged(order_path: Path, began: float | None = None, *, cold: bool = False) -> int:
     """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log` with code places. The
-    message of the exception is dropped here, and the exit code is 1. `cold`: no template has imported the
-    libraries."""
+    message of the exception is dropped here, and the exit code is 1, or NO_ROOM_LEFT. `cold`: no template has
+    imported the libraries."""
     rank = os.environ.get("RANK", "0")
     log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
     with log.open("w") as crash:
@@ -92,8 +94,10 @@ def run_logged(order_path: Path, began: float | None = None, *, cold: bool = Fal
                 import_warm()
             code = run_attempt(order_path, began)
         except BaseException as error:
-            crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
-            return 1
+            with suppress(OSError):
+                crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
+                crash.flush()
+            return 1 if no_room(error) is None else NO_ROOM_LEFT
         faulthandler.disable()
     log.unlink()
     return code

@@ -6,13 +6,12 @@ exception is what GPU libraries report while they start, before any data is read
 
 from __future__ import annotations
 
-import errno
 from itertools import pairwise
 
 import torch
-from safetensors import SafetensorError
 
 from orchestrator.contracts.code_places import code_places
+from orchestrator.contracts.no_room import no_room, no_room_message
 from orchestrator.contracts.outcome import Failure
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
@@ -66,12 +65,6 @@ _DEVICE_FAULTS = (
     "CUDA error: unknown error",
     "CUDA unknown error",
 )
-# The same in what Rust, C++ and the system say where there is no OSError.
-_FULL_DISK = ("No space left on device", "Disk quota exceeded")
-_FREE_SPACE = (
-    "the disk is full, or a quota of it\n"
-    "    -> free space where the sweep is stored, say by `frontier clean`; the same command then continues"
-)
 _LIBRARIES_OF_GPUS = ("CUDA", "cuda", "NVIDIA", "NCCL", "NVML")
 _LONGEST_LINE = 300
 _NO_SUCH_KERNEL = "does not have a deterministic implementation"
@@ -99,8 +92,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
         return Failure(kind=FailureKind.BUG, phase=phase, message=str(error))
     elif isinstance(error, FrontierError):
         return Failure(kind=FailureKind.BAD_INPUT, phase=phase, message=str(error))
-    elif _disk_is_full(error):
-        kind, message = FailureKind.BAD_INPUT, _FREE_SPACE
+    elif (number := no_room(error)) is not None:
+        kind, message = FailureKind.BAD_INPUT, no_room_message(number)
     elif isinstance(error, RuntimeError) and _NO_SUCH_KERNEL in str(error):
         kind, message = FailureKind.BAD_INPUT, _USE_OTHER_KERNELS
     else:
@@ -136,14 +129,6 @@ def _device_fault(error: BaseException) -> str | None:
         return None
     phrase = next((phrase for phrase in _DEVICE_FAULTS if phrase in str(error)), None)
     return None if phrase is None else f"the GPU failed: {phrase}"
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, RuntimeError | SafetensorError) and any(
-        said in str(error) for said in _FULL_DISK
-    )
 
 
 def _words_of_start(error: BaseException, phase: Phase) -> list[str]:

@@ -23,6 +23,7 @@ from orchestrator.errors import FrontierError, HeldError, LaunchError, TrackingE
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), 2, "frontier: a/b: Not a directory"),
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), 5, "free some disk space"),
         (OSError(errno.ENOSPC, "No space left on device"), 5, "frontier: No space left on device\n"),
+        (OSError(errno.EFBIG, "File too large", "a/b"), 5, "raise the limit of file sizes (ulimit -f)"),
         (PermissionError(errno.EPERM, "of no file"), 70, "a bug in Frontier"),
         (FileNotFoundError(errno.ENOENT, "ours", "a/b"), 70, "a bug in Frontier"),
     ],

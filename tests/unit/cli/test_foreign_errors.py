@@ -69,6 +69,32 @@ def test_staging_says_where_it_failed_in_none_of_the_words(
     assert where in said
 
 
+def test_a_worker_without_room_to_write_has_no_defect(
+    tmp_path: Path, task: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "disk")
+    for name, value in planted("workers.inspect").items():
+        monkeypatch.setenv(name, value)
+    words = [
+        "frontier",
+        "task",
+        "inspect",
+        "mine",
+        "--catalogue",
+        str(tmp_path / "mine"),
+        f"data_dir={tmp_path}",
+    ]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capfd.readouterr()
+    assert ended.value.code == 5
+    assert said.err == (
+        "frontier: No space left on device\n    -> free some disk space and rerun the command; it resumes\n"
+    )
+    assert MARKER not in said.out
+
+
 @pytest.mark.parametrize(("act", "raised"), [("exception", "ValueError"), ("panic", "PanicException")])
 @pytest.mark.parametrize(
     ("debug", "cluster", "shown"), [(False, False, False), (True, False, True), (True, True, False)]
