@@ -168,6 +168,7 @@ def _task(
         sizes=data_line(task, collected.counted(task.name), collected.classes(task.name), points),
         guessing=dict(guess.scores) if guess.known else {},
         unlearned=uncertainty.unlearned,
+        not_above_guessing=uncertainty.guessing,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), uncertainty.draws, replicates

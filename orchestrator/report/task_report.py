@@ -49,8 +49,10 @@ class TaskReport(Record):
     sizes: str | None = None  # how large each part is, as a sentence
     # What guessing scores, as each metric is read; empty where it is unknown.
     guessing: dict[MetricName, float] = Field(default_factory=dict)
-    # By label of the comparison key: why none of its cells learnt anything, as a sentence.
+    # By label of the comparison key: why nothing is recommended, as a sentence.
     unlearned: dict[str, str] = Field(default_factory=dict)
+    # Likewise, the cells that are not shown to score better than guessing.
+    not_above_guessing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     currency: str | None = None  # of the points' money; None where the sweep names no prices
     curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 

@@ -37,7 +37,7 @@ _RANKS = (
 _INTERVALS = (
     "Intervals are 95 % {over}. Those of the rank hold for all cells at once: a cell "
     "ranks below those that are shown to be better, and above those that are shown to be worse. One seed "
-    "gives none."
+    "gives none, and a mean that counts failed seeds has none."
 )
 _TOO_MANY = f"There are more than {MOST_RANKED} cells, so ranks have no interval."
 _TAILS = (2.5, 97.5)  # per cent
@@ -51,7 +51,7 @@ class AcrossRow(Record):
     mean_rank: float
     rank_interval: tuple[float, float] | None  # 95 %, over seeds and test documents; None of one seed
     normalised_mean: float
-    mean_interval: tuple[float, float] | None
+    mean_interval: tuple[float, float] | None  # likewise; None where seeds failed
     device_hours: float | None  # summed over the tasks
     frontier: bool  # on normalised mean and device-hours
 
@@ -131,9 +131,9 @@ def _across(
 
 def _intervals(
     tasks: Sequence[TaskReport], by_task: Sequence[Mapping[str, Point]], complete: Sequence[str], drawn: Drawn
-) -> dict[str, tuple[Ends, Ends | None]]:
-    """Return the intervals of mean and rank by cell, for cells with two seeds in each task. Empty where a
-    task has no draws."""
+) -> dict[str, tuple[Ends | None, Ends | None]]:
+    """Return the intervals of mean and rank by cell, for cells with two seeds in each task; of a mean with
+    failed seeds, whose scores are in two heaps, none. Empty where a task has no draws."""
     labels = [points[complete[0]].comparison or "" for points in by_task]
     drawn_by_task = [drawn.get(task.task, ({}, {})) for task in tasks]
     moved = [
@@ -149,9 +149,10 @@ def _intervals(
         for (_, replicates), label in zip(drawn_by_task, labels, strict=True)
     ]
     several = (all(_seeds(points[name]) > 1 for points in by_task) for name in complete)
+    failed = {name for name in complete if any(_failed(points[name]) for points in by_task)}
     return {
         name: (
-            (mean[0], mean[1]),
+            None if name in failed else (mean[0], mean[1]),
             _mean_of([ranges[rank] for ranges in ranked if ranges is not None]),
         )
         for rank, (name, mean, sure) in enumerate(zip(complete, means, several, strict=True))
@@ -199,6 +200,10 @@ def _quality(point: Point) -> float:
 
 def _seeds(point: Point) -> int:
     return point.quality.n if point.quality is not None else 0
+
+
+def _failed(point: Point) -> int:
+    return point.quality.failed if point.quality is not None else 0
 
 
 def _hours(points: Sequence[Point]) -> float | None:

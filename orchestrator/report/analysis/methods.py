@@ -211,12 +211,17 @@ STATEMENTS = (
     Statement(
         "Nothing was learnt",
         ("than guessing", "with most seeds", "no score here is a result", "nothing is recommended"),
-        "Stated where no score is above that of one answer to everything, where most seeds collapsed, or "
-        "where no interval of all cells at once is above it. A cell with failed seeds has no interval, and "
-        "counts as one that is not above it where none of its seeds is more than 5 points above it (of an "
-        "error, 5 % of what guessing gives). Nothing is recommended then.",
-        'Where a cell does learn more than guessing gives, the report may still say "not shown": '
-        "it is a limit of the data.",
+        "Stated where no score is above that of one answer to everything, where most seeds failed, or where "
+        "no cell is shown to be above it: by its interval of all cells at once, which for a cell with failed "
+        "seeds is that of the seeds that worked, of which there must be two. Failed seeds count with what "
+        "guessing gives, so the expected score of such a cell is above guessing exactly if that of the seeds "
+        "that work is. A cell of which no seed failed and nothing tells of scatter (one seed, or seeds that "
+        "are all alike) counts as above it if its score is more than 5 points above (of an error, 5 % of "
+        "what guessing gives). Nothing is recommended then. In a table of what to take by budget, the first "
+        "row is that of a cell that is shown to be above guessing.",
+        "Where intervals decide, a cell is called better than guessing though none is in at most 5 % of "
+        "sweeps, as they hold; where a score alone decides, nothing is known. Where a cell does learn more "
+        'than guessing gives, the report may still say "not shown": it is a limit of the data.',
     ),
     Statement(
         "Seeds that fail",

@@ -20,7 +20,7 @@ from orchestrator.report.analysis.claims import (
 from orchestrator.report.analysis.distillation import StudentTeacherPair
 from orchestrator.report.analysis.frontiers import DEFAULT, FrontierView, frontier_views
 from orchestrator.report.analysis.good_enough import GoodEnough, good_enough
-from orchestrator.report.analysis.learned import unlearned
+from orchestrator.report.analysis.learned import against_guessing
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.probabilities import FrontierProbability
 from orchestrator.report.results.cells import CellResults
@@ -49,7 +49,9 @@ class Uncertainty(NamedTuple):
     groups: tuple[BestSet, ...]
     good_enough: tuple[GoodEnough, ...]
     draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
-    unlearned: dict[str, str]  # by label of the comparison key: why no cell learnt anything
+    # By label of the comparison key: why nothing is recommended, and which cells may only guess.
+    unlearned: dict[str, str]
+    guessing: dict[str, tuple[str, ...]]
 
 
 def replicates_of(
@@ -84,6 +86,7 @@ def uncertainty_of(
     loss = not METRICS[metric].higher_is_better
     plain = claim_text.DifferenceUnit(title, not loss, level_marks(points) | marks, unit=unit)
     nothing: dict[str, str] = {}
+    guessing: dict[str, tuple[str, ...]] = {}
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
     groups: list[BestSet] = []
@@ -96,9 +99,11 @@ def uncertainty_of(
         if not group:
             continue
         of_all = simultaneous([cells[p.name] for p in group], metric)
-        why = None if floor is None else unlearned(group, of_all, floor, unit)
-        nothing |= {} if why is None else {label: why}
-        scale = plain._replace(advises=why is None)
+        if floor is not None:
+            worked = simultaneous([cells[p.name].if_none_failed for p in group], metric)
+            why, guessing[label] = against_guessing(group, worked, floor, unit)
+            nothing |= {} if why is None else {label: why}
+        scale = plain._replace(advises=label not in nothing)
         intervals |= {(label, cell): interval for cell, interval in of_all.items()}
         if any(len(cells[p.name].seeds) > 1 for p in group):
             moved[label] = draws(f"{name} {label}", [cells[p.name] for p in group])
@@ -127,7 +132,14 @@ def uncertainty_of(
     )
     groups = [g.model_copy(update={"sentence": marked(g.sentence, marks)}) for g in groups]
     return Uncertainty(
-        judged_points, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing
+        judged_points,
+        tuple(frontiers),
+        tuple(claims),
+        tuple(groups),
+        tuple(close),
+        moved,
+        nothing,
+        guessing,
     )
 
 

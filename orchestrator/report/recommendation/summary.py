@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import dropwhile
 from typing import NamedTuple
 
 from orchestrator import units
@@ -11,8 +12,7 @@ from orchestrator.report import text
 from orchestrator.report.analysis.budgets import by_budget
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.analysis.claim_text import DifferenceUnit
-from orchestrator.report.analysis.learned import NOT_SHOWN
-from orchestrator.report.recommendation.advice import REHEARSAL, instead
+from orchestrator.report.recommendation.advice import instead
 from orchestrator.report.recommendation.cheaper import saving
 from orchestrator.report.recommendation.confidence import uncertainty_text
 from orchestrator.report.recommendation.picks import Pick, picks, place
@@ -50,15 +50,16 @@ class Headline(NamedTuple):
 
 
 def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommendation, ...]:
-    """By budget, rising."""
+    """By budget, rising, from the first cell on that is shown to score better than guessing."""
     if comparison.label in task.unlearned:
         return ()
     points = [p for p in task.points if p.comparison == comparison.label]
+    guessing = task.not_above_guessing.get(comparison.label, ())
     judged = [answer.budgets for answer in task.good_enough if answer.comparison == comparison.label]
     shown = judged[0] if judged else {}
     return tuple(
         Recommendation(cost=cost, point=point, shown=shown.get(point.name, False))
-        for cost, point in by_budget(points, task.target)
+        for cost, point in dropwhile(lambda row: row[1].name in guessing, by_budget(points, task.target))
     )
 
 
@@ -96,8 +97,7 @@ def sentences(report: Report) -> tuple[str, ...]:
 def _nothing(task: TaskReport, comparison: Comparison) -> str:
     why = task.unlearned[comparison.label]
     points = [p for p in task.points if p.comparison == comparison.label]
-    what = "there is no answer" if why in (REHEARSAL, NOT_SHOWN) else "nothing was learnt"
-    return f"For {place(task, comparison.label)}, {what}. {why} {instead(points, why)}"
+    return f"For {place(task, comparison.label)}, there is no answer. {why} {instead(points, why)}"
 
 
 def _take(one: Pick) -> list[str]:

@@ -8,18 +8,22 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.vocabulary import FailureKind, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, FailureRule, TaskKind
 from orchestrator.report import Report, build_report, write_report
+from orchestrator.report.analysis.learned import NOT_SHOWN
 from orchestrator.report.recommendation.summary import recommendations, sentences
 
 OUTCOME = {"guessing": {MetricName.MACRO_F1: 0.4, MetricName.ACCURACY: 0.66}}
 STOPPED = Fate(failure=FailureKind.COLLAPSED, outcome=OUTCOME)
 
 
-def report_of(path: Path, *scores: float | None, outcome=OUTCOME) -> Report:
+def report_of(
+    path: Path, *scores: float | None, outcome=OUTCOME, failures: FailureRule = FailureRule.COUNT
+) -> Report:
     """Two cells of three seeds; None: it collapsed."""
     built = LedgerBuilder(path)
     trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2, 3])
+    built.ledger.write_sweep(built.ledger.sweep().model_copy(update={"failures": failures}))
     for trial, quality in zip(trials, scores, strict=True):
         built.attempt(trial, STOPPED if quality is None else Fate(quality=quality, outcome=outcome))
     return build_report(built.ledger.sweep(), built.ledger.trials())
@@ -35,8 +39,9 @@ def report_of(path: Path, *scores: float | None, outcome=OUTCOME) -> Report:
         ),
         ((None,) * 6, "Training failed with most seeds: 6 of 6 collapsed or diverged."),
         ((0.39, 0.43, 0.41, 0.37, 0.44, 0.40), "No model is shown to score better than guessing."),
-        # A cell with a failed seed has no interval, and none of its seeds is far above guessing.
+        # A cell with a failed seed is judged by those that worked.
         ((0.44, 0.43, None, 0.37, 0.44, 0.40), "No model is shown to score better than guessing."),
+        ((0.44, None, None, 0.37, 0.44, 0.40), "No model is shown to score better than guessing."),
     ],
 )
 def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_nothing(tmp_path, scores, why):
@@ -47,7 +52,7 @@ def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_not
     failed = why.startswith("Training failed")
     advice = "train for more steps, or with another learning rate" if failed else "train longer"
     assert f"So nothing is recommended: {advice}" in answer
-    assert sentences(report)[0].startswith(f"For “Outcome”, nothing was learnt. {why}")
+    assert sentences(report)[0].startswith(f"For “Outcome”, there is no answer. {why}")
     assert recommendations(task, task.comparisons[0]) == ()
     page = write_report(report, tmp_path / "report")["markdown"].read_text()
     assert "more seeds" not in page
@@ -79,10 +84,44 @@ def test_a_failed_seed_beside_seeds_that_learnt_much_is_not_taken_for_guessing(t
     assert report.tasks[0].unlearned == {}
 
 
+@pytest.mark.parametrize("rule", list(FailureRule))
+@pytest.mark.parametrize("second", [None, 0.5])
+def test_one_good_seed_of_a_cell_does_not_show_that_it_learnt(tmp_path, rule, second):
+    """Nor do two that are far apart. The cell has failed seeds, and the other one scores as guessing does."""
+    report = report_of(tmp_path, 0.9, second, None, 0.37, 0.44, 0.40, failures=rule)
+    [task] = report.tasks
+    assert task.answers[0].startswith(NOT_SHOWN)
+    assert "add seeds or test documents" in task.answers[0]
+    assert recommendations(task, task.comparisons[0]) == ()
+
+
+@pytest.mark.parametrize(("alone", "learnt"), [(0.41, False), (0.6, True)])
+def test_a_cell_of_one_seed_has_learnt_if_it_is_far_above_guessing(tmp_path, alone, learnt):
+    """Nothing is known of how its seeds scatter."""
+    built = LedgerBuilder(tmp_path)
+    for trial in built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1]):
+        built.attempt(trial, Fate(quality=alone if trial.cell.method == "full" else 0.38, outcome=OUTCOME))
+    [task] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks
+    assert (task.unlearned == {}) is learnt
+
+
 def test_cells_that_are_better_than_guessing_are_recommended(tmp_path):
     report = report_of(tmp_path, 0.60, 0.61, 0.62, 0.5, 0.52, 0.51)
     assert report.tasks[0].unlearned == {}
     assert sentences(report)[0].startswith("For “Outcome”, take tiny/general/full")
+
+
+def test_what_to_take_by_budget_begins_with_a_cell_that_is_better_than_guessing(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    trials = built.plan(["tiny"], ["general"], ["head-only", "full"], seeds=[1, 2, 3])
+    for trial, quality in zip(trials, (0.45, None, None, 0.60, 0.61, 0.62), strict=True):
+        seconds = 10 if trial.cell.method == "head-only" else 100
+        fate = Fate(quality=quality, outcome=OUTCOME, seconds=seconds)
+        built.attempt(trial, STOPPED if quality is None else fate)
+    [task] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks
+    assert {p.cell.method for p in task.points if p.frontier} == {"head-only", "full"}
+    [row] = recommendations(task, task.comparisons[0])
+    assert row.point.cell.method == "full"
 
 
 def test_the_report_says_what_guessing_gives(tmp_path):

@@ -34,6 +34,20 @@ SMALL = {"models": ["tiny", "mini"], "domains": ["general"], "methods": ["full"]
 TRAINED = {"phases": {Phase.TRAIN: 36.0}, "seconds": 40.0}
 
 
+WIDE = (0.010, -0.010, 0.0, 0.004, 0.010, -0.014)  # of the seeds of tiny and of mini, around their means
+NARROW = (0.001, -0.001, 0.0, 0.001, 0.002, -0.001)
+
+
+def finish_small(built: LedgerBuilder, tiny: float, scatter=WIDE, seconds: float = 250) -> None:
+    """Three seeds of `tiny`, whose score that is, in 100 seconds, and of mini, 0.7 in so many `seconds`."""
+    trials = built.plan(**SMALL, seeds=[11, 12, 13])
+    for trial, by in zip(trials, scatter, strict=True):
+        is_tiny = trial.cell.model == "tiny"
+        built.attempt(
+            trial, Fate(quality=(tiny if is_tiny else 0.7) + by, seconds=100 if is_tiny else seconds)
+        )
+
+
 def test_seeds_are_aggregated_and_the_frontier_is_found(built):
     built.plan(**SMALL, seeds=[11, 12, 13])
     built.finish_all({"tiny/general/full/outcome": 0.6, "mini/general/full/outcome": 0.7}, seconds=100)
@@ -50,10 +64,7 @@ def test_seeds_are_aggregated_and_the_frontier_is_found(built):
 
 
 def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
-    trials = built.plan(**SMALL, seeds=[11, 12, 13])
-    for trial, by in zip(trials, (0.010, -0.010, 0.0, 0.004, 0.010, -0.014), strict=True):
-        tiny = trial.cell.model == "tiny"
-        built.attempt(trial, Fate(quality=(0.695 if tiny else 0.7) + by, seconds=100 if tiny else 254.5))
+    finish_small(built, 0.695, seconds=254.5)
     [answer] = report_of(built).tasks[0].answers
     assert answer.startswith(
         "The cheapest within 1 point of the best is tiny/general/full, which is tiny with 4.4M parameters, "
@@ -66,10 +77,7 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
 
 
 def test_a_cheaper_cell_that_is_close_and_not_shown_to_be_worse_is_named_once(built):
-    trials = built.plan(**SMALL, seeds=[11, 12, 13])
-    for trial, by in zip(trials, (0.010, -0.010, 0.0, 0.004, 0.010, -0.014), strict=True):
-        tiny = trial.cell.model == "tiny"
-        built.attempt(trial, Fate(quality=(0.688 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    finish_small(built, 0.688)
     [answer] = report_of(built).tasks[0].answers
     assert "is open: tiny/general/full costs 40 % as much and scored 1.2 points below it, " in answer
     assert answer.endswith(
@@ -83,10 +91,7 @@ def test_a_cheaper_cell_that_is_close_and_not_shown_to_be_worse_is_named_once(bu
     [(0.2, "Nothing cheaper comes within 1 point of it. Both statements hold at 95 %"), (0.02, "open")],
 )
 def test_that_nothing_cheaper_comes_close_is_said_only_where_it_is_shown(built, gap, says):
-    trials = built.plan(**SMALL, seeds=[11, 12, 13])
-    for trial, by in zip(trials, (0.010, -0.010, 0.0, 0.004, 0.010, -0.014), strict=True):
-        tiny = trial.cell.model == "tiny"
-        built.attempt(trial, Fate(quality=(0.7 - gap if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    finish_small(built, 0.7 - gap)
     report = report_of(built)
     [answer] = report.tasks[0].answers
     assert answer.startswith("The best is mini/general/full")
@@ -107,10 +112,7 @@ def test_that_nothing_cheaper_comes_close_is_said_only_where_it_is_shown(built, 
     ],
 )
 def test_good_enough_may_be_a_least_quality(built, least, begins, takes):
-    trials = built.plan(**SMALL, seeds=[11, 12, 13])
-    for trial, by in zip(trials, (0.001, -0.001, 0.0, 0.001, 0.002, -0.001), strict=True):
-        tiny = trial.cell.model == "tiny"
-        built.attempt(trial, Fate(quality=(0.5 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    finish_small(built, 0.5, NARROW)
     sweep = built.ledger.sweep().model_copy(update={"good_enough": SweepTarget(at_least=least)})
     report = build_report(sweep, built.ledger.trials())
     [answer] = report.tasks[0].answers
@@ -132,10 +134,7 @@ def test_good_enough_may_be_a_least_quality(built, least, begins, takes):
 
 
 def test_a_margin_of_the_users_own_is_named(built):
-    trials = built.plan(**SMALL, seeds=[11, 12, 13])
-    for trial, by in zip(trials, (0.010, -0.010, 0.0, 0.004, 0.010, -0.014), strict=True):
-        tiny = trial.cell.model == "tiny"
-        built.attempt(trial, Fate(quality=(0.66 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    finish_small(built, 0.66)
     wanted = SweepTarget(within=0.05)
     sweep = built.ledger.sweep().model_copy(update={"good_enough": wanted})
     [answer] = build_report(sweep, built.ledger.trials()).tasks[0].answers
@@ -143,10 +142,7 @@ def test_a_margin_of_the_users_own_is_named(built):
 
 
 def test_a_recommendation_by_budget_says_whether_it_is_shown(built):
-    trials = built.plan(**SMALL, seeds=[11, 12, 13])
-    for trial, by in zip(trials, (0.001, -0.001, 0.0, 0.001, 0.002, -0.001), strict=True):
-        tiny = trial.cell.model == "tiny"
-        built.attempt(trial, Fate(quality=(0.5 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    finish_small(built, 0.5, NARROW)
     rows = report_json(report_of(built))["tasks"][0]["recommended"][0]["by_budget"]
     assert [(row["cell"], row["shown"]) for row in rows] == [
         ("tiny/general/full", True),

@@ -19,7 +19,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
-from orchestrator.contracts.vocabulary import TaskKind, Unit
+from orchestrator.contracts.vocabulary import FailureKind, TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.analysis.best_set import best_set
 from orchestrator.report.analysis.claim_text import DifferenceUnit, below_title, run_sentence
@@ -544,6 +544,19 @@ def test_means_over_tasks_and_hypervolumes_have_intervals(built):
     volume = report.tasks[0].frontiers[0].hypervolume
     assert 0 < volume.interval[0] < volume.interval[1] < 1
     assert "compare only values over the same range" in volume.sentence
+
+
+def test_the_mean_over_tasks_of_a_cell_with_failed_seeds_has_no_interval(built):
+    """Its scores are in two heaps."""
+    built.plan(["tiny"], ["general"], ["full", "ia3"], [task("one"), task("two")], seeds=range(3))
+    for trial in built.sweep.trials:
+        failed = (trial.cell.method, trial.cell.task, trial.seed) == ("full", "one", 0)
+        worked = Fate(quality=0.7 + 0.01 * trial.seed)
+        built.attempt(trial, Fate(failure=FailureKind.COLLAPSED) if failed else worked)
+    rows = {row.cell: row for row in report_of(built).across[0].rows}
+    assert rows["tiny/general/full"].mean_interval is None
+    assert rows["tiny/general/full"].rank_interval is not None
+    assert rows["tiny/general/ia3"].mean_interval is not None
 
 
 # On a known truth. Seeded; the bench prints the same at more simulations.
