@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from secrets import token_hex
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -18,7 +21,7 @@ from workshop import PATIENCE, ending
 from orchestrator.errors import LaunchError
 from orchestrator.execution import worker_slot
 from orchestrator.execution.worker_slot import AttemptHosts
-from workers.runtime import template
+from workers.runtime import fork_server, shared_templates, template
 from workers.runtime.host import AttemptHost
 from workers.runtime.shared_templates import SharedTemplate, server_directory
 
@@ -118,17 +121,85 @@ AttemptHost(1, launch=sys.argv[1]).run(Path(sys.argv[2]))
     assert not server_directory(launch).exists()
 
 
-def test_a_directory_that_others_can_write_to_is_refused(tmp_path):
+def test_a_server_without_clients_waits_for_none_who_waits_for_a_full_queue(monkeypatch, tmp_path):
+    """The second client holds the lock while it waits for a place: no server may want the lock then."""
+    directory, accepted = tmp_path / "server", []
+    directory.mkdir(mode=0o700)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(directory / "socket"))
+    listener.listen(0)  # one waits, and the next one blocks
+    monkeypatch.setattr(fork_server._Server, "_fork_template", lambda self, client: accepted.append(client))
+    serving = threading.Thread(target=fork_server._Server(listener, directory, True).run, daemon=True)
+
+    def connect() -> None:
+        with shared_templates._locked(directory), socket.socket(socket.AF_UNIX) as second:
+            locked.set()
+            second.connect(str(directory / "socket"))
+
+    with socket.socket(socket.AF_UNIX) as first, listener:
+        first.connect(str(directory / "socket"))
+        locked, connecting = threading.Event(), threading.Thread(target=connect, daemon=True)
+        connecting.start()
+        assert locked.wait(PATIENCE)
+        serving.start()
+        serving.join(PATIENCE)
+        assert not serving.is_alive()
+    assert len(accepted) == 2
+    assert not directory.exists()
+
+
+def test_a_directory_that_is_deleted_as_a_slot_opens_is_made_again(monkeypatch, tmp_path):
+    directory, looked = tmp_path / "server", []
+    refuse_open = shared_templates._refuse_open
+
+    def deleted_at_first(directory: Path) -> None:
+        looked.append(directory)
+        if len(looked) == 1:
+            directory.rmdir()
+        refuse_open(directory)
+
+    monkeypatch.setattr(shared_templates, "_refuse_open", deleted_at_first)
+    with shared_templates._locked(directory):
+        assert directory.is_dir()
+    assert len(looked) == 2
+
+
+def test_what_a_killed_server_has_left_goes_with_the_next_one(tmp_path):
+    dead, live, own = (tmp_path / f"frontier-slots-{name}" for name in ("dead", "live", "own"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        for directory, bound in ((dead, socket.socket(socket.AF_UNIX)), (live, listener)):
+            directory.mkdir(mode=0o700)
+            bound.bind(str(directory / "socket"))
+            if bound is not listener:
+                bound.close()
+        listener.listen()
+        shared_templates._delete_leftovers(own)
+    assert (dead.exists(), live.exists()) == (False, True)
+
+
+def open_to_others(tmp_path: Path) -> Path:
     directory = tmp_path / "theirs"
     directory.mkdir()
     directory.chmod(0o777)
-    with pytest.raises(LaunchError, match="not of this account alone\n    -> remove it"):
+    return directory
+
+
+def elsewhere(tmp_path: Path) -> Path:
+    (tmp_path / "link").symlink_to(tmp_path)
+    return tmp_path / "link"
+
+
+@pytest.mark.parametrize(
+    "place", [open_to_others, elsewhere, lambda tmp_path: tmp_path / "missing" / "directory"]
+)
+def test_where_nothing_can_be_shared_a_slot_imports_for_itself(monkeypatch, tmp_path, launch, place):
+    started, directory = [], place(tmp_path)
+    with pytest.raises(OSError, match=r"not of this account alone|No such file"):
         SharedTemplate(directory, 1, {})
-
-
-def test_a_directory_that_cannot_be_made_is_an_error_with_a_fix(tmp_path):
-    with pytest.raises(LaunchError, match="-> check memory, and that TMPDIR is a directory"):
-        SharedTemplate(tmp_path / "missing" / "directory", 1, {})
+    monkeypatch.setattr("workers.runtime.host.server_directory", lambda launch: directory)
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **more: started.append(command))
+    AttemptHost(1, launch=launch)
+    assert [command[-2:] for command in started] == [["workers.runtime.template", "1"]]
 
 
 def test_launches_share_nothing_with_each_other_and_paths_fit_a_socket(monkeypatch, tmp_path):
@@ -137,6 +208,12 @@ def test_launches_share_nothing_with_each_other_and_paths_fit_a_socket(monkeypat
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
     assert server_directory("a").parent == Path("/tmp")
+
+
+def test_machines_that_have_a_temporary_directory_in_common_share_nothing(monkeypatch):
+    here = server_directory("a")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename="another"))
+    assert server_directory("a") != here
 
 
 def test_a_forked_template_has_the_environment_of_its_slot(monkeypatch):

@@ -3,16 +3,14 @@
     python -m workers.runtime.fork_server DIRECTORY [THREADS]
 
 Standard input is a listening Unix socket in DIRECTORY. Each client sends the two pipes of a template, for its
-requests and answers, and keeps the connection as long as it wants the server to stay. A template is on its
-own once it is forked: it outlives the server. The server ends, and deletes the directory, when the last
-connection is closed.
+requests and answers. A template is on its own once it is forked: it outlives the server. The server ends, and
+deletes the directory, when the last template has ended.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -27,16 +25,20 @@ _SECONDS = 30.0  # for a client that has connected to send its pipes
 class _Server:
     def __init__(self, listener: socket.socket, directory: Path, forkable: bool) -> None:
         self._listener, self._directory, self._forkable = listener, directory, forkable
-        self._clients: set[socket.socket] = set()
+        self._templates: dict[
+            int, int
+        ] = {}  # processes by descriptors that are readable once they have ended
 
     def run(self) -> None:
-        while self._clients or not delete_unless(self._has_news, self._directory):
-            for ready in select.select([self._listener, *self._clients], [], [])[0]:
-                if ready is self._listener:
-                    self._fork_template(self._listener.accept()[0])
-                else:  # clients send nothing more: this one is gone
-                    self._clients.remove(ready)
-                    ready.close()
+        # Who waits for a full queue of clients holds the lock: it is empty before the server wants the lock.
+        while self._templates or self._has_news() or not delete_unless(self._has_news, self._directory):
+            for ready in select.select([self._listener.fileno(), *self._templates], [], [])[0]:
+                if ready in self._templates:
+                    os.close(ready)
+                    os.waitpid(self._templates.pop(ready), 0)
+                else:
+                    with self._listener.accept()[0] as client:
+                        self._fork_template(client)
 
     def _has_news(self) -> bool:
         return bool(select.select([self._listener], [], [], 0)[0])
@@ -44,20 +46,25 @@ class _Server:
     def _fork_template(self, client: socket.socket) -> None:
         client.settimeout(_SECONDS)
         pipes: list[int] = []
-        with suppress(OSError):
+        with suppress(
+            OSError
+        ):  # a client that is gone, or no process to be had: the client sees its pipes closed
             pipes = socket.recv_fds(client, 1, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)[1]
-        if len(pipes) == DESCRIPTORS and os.fork() == 0:
-            self._become_template(client, *pipes)
+            if len(pipes) == DESCRIPTORS:
+                template = os.fork()
+                if template == 0:
+                    self._become_template(client, *pipes)
+                self._templates[os.pidfd_open(template)] = template
         for pipe in pipes:
             os.close(pipe)
-        self._clients.add(client)
 
     def _become_template(self, client: socket.socket, requests: int, answers: int) -> None:
         try:
             os.setsid()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for inherited in (self._listener, client, *self._clients):
+            for inherited in (self._listener, client):
                 inherited.close()
+            for descriptor in self._templates:
+                os.close(descriptor)
             serve_forked(requests, answers, self._forkable)
         finally:
             os._exit(1)
@@ -70,7 +77,6 @@ def main(arguments: list[str]) -> None:
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)  # no template may keep the socket open
     forkable = warm_up(int(arguments[1]) if len(arguments) > 1 else None)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no template waits for its server to collect it
     _Server(listener, Path(arguments[0]), forkable).run()
 
 

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class AttemptHost:
     `threads` limits the template's thread pools; each attempt sets torch's threads to its granted cores.
     `gpus`: UUIDs of the GPUs that its attempts see; without any they see what this process sees. CUDA reads
     them once, so each choice of GPUs needs its own template. `launch`: hosts on this machine with the same
-    one share what their templates import; they must not see GPUs. Raises LaunchError where sharing fails.
+    one share what their templates import, and the thread pools of the first of them; they must not see GPUs.
     """
 
     def __init__(
@@ -52,17 +53,16 @@ class AttemptHost:
         visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
         self._environment = without_credentials(safe_environment(os.environ | visible))
         self._sending = threading.Lock()
-        self._template: subprocess.Popen[bytes] | SharedTemplate
-        directory = None if launch is None else server_directory(launch)
-        if directory is None:
-            self._template = self._own_template(threads)
-        else:
-            self._template = SharedTemplate(directory, threads, self._environment)
-            self._send({"environment": self._environment, "threads": threads})
+        self._template = self._new_template(threads, launch)
 
-    def _own_template(self, threads: int | None) -> subprocess.Popen[bytes]:
-        """Start a template in a session of its own: Ctrl-C in a terminal is for the driver, which then
-        decides."""
+    def _new_template(
+        self, threads: int | None, launch: str | None
+    ) -> subprocess.Popen[bytes] | SharedTemplate:
+        """Have a template forked, or start one, in a session of its own: Ctrl-C in a terminal is for the
+        driver, which then decides."""
+        if launch is not None:
+            with suppress(OSError):  # where nothing can be shared, each template imports for itself
+                return SharedTemplate(server_directory(launch), threads, self._environment)
         return subprocess.Popen(
             python_module("workers.runtime.template", *([str(threads)] if threads is not None else [])),
             env=self._environment,
