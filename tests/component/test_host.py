@@ -114,6 +114,15 @@ def test_a_dead_template_is_an_error_and_another_host_can_be_started(lab, outcom
     assert outcome_of(after).state == "finished"
 
 
+def test_a_host_is_closed_although_its_template_died_before_an_interrupt():
+    broken = AttemptHost(threads=1)
+    os.kill(broken._template.pid, signal.SIGKILL)
+    assert ended(broken._template.pid)
+    with pytest.raises(LaunchError):
+        broken.interrupt()
+    broken.close()
+
+
 def test_nothing_outlives_a_killed_driver(lab):
     order = lab.order(recipe=LONG)
     # The host is made and used in a thread that ends: that must not take the template with it.

@@ -129,7 +129,7 @@ class AttemptHost:
     def close(self) -> None:
         """End the template, and the running attempt, if any."""
         assert self._template.stdin is not None
-        with self._sending:
+        with self._sending, suppress(BrokenPipeError):  # it is gone, and was sent an interrupt
             self._template.stdin.close()
         self._template.wait()
 
