@@ -4,6 +4,10 @@ The set of the best, of those with two seeds or more: a cell stays in it unless 
 is shown to be better, one-sided, at 5 % over the number of its rivals (Bonferroni). Only one cell is the
 best, so its hypothesis alone is true, and testing all cells needs no further correction: the set holds the
 best cell with 95 % confidence (Hsu 1981, multiple comparisons with the best).
+
+The tests of pairs are two-sided and corrected over their family, so the two may differ on a pair that holds
+the cell that scored highest: `by_set` tells these, and their sentences say why. Both hold as often as they
+say, each by itself.
 """
 
 from __future__ import annotations
@@ -48,6 +52,17 @@ class BestSet(Record):
     detectable: float | None = None
     limit: Limit | None = None
     settled: Settled | None = None
+    left_out: tuple[
+        str, ...
+    ] = ()  # of a set of the best: the cells that are shown to be worse than the first
+    silent: tuple[str, ...] = ()  # cells of it that nothing tells from the first
+
+    @property
+    def by_set(self) -> dict[tuple[str, str], bool]:
+        """Return of the first and each further cell whether it is left out, where the two were tested."""
+        first = self.cells[0]
+        tested = {name: False for name in self.cells[1:] if name not in self.silent}
+        return {(first, name): out for name, out in (tested | dict.fromkeys(self.left_out, True)).items()}
 
 
 def best_set(
@@ -102,6 +117,8 @@ def best_set(
         detectable=detectable,
         limit=limit,
         settled=settled,
+        left_out=tuple(rival.name for rival in judged if rival.name not in names),
+        silent=tuple(silent),
     )
 
 
@@ -126,7 +143,7 @@ def frontier_runs(
         pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and scattered.isdisjoint(pair)
     }
     groups, reached = [], 0
-    only = best.cells[0] if best is not None and len(best.cells) == 1 else None
+    by_set = {} if best is None else best.by_set
     for start in range(len(names)):
         end = start + 1
         while end < len(names) and all((i, end) in judged - apart for i in range(start, end)):
@@ -134,7 +151,8 @@ def frontier_runs(
         if end - start > 1 and end > reached:
             run = sorted(names[start:end], key=lambda name: -replicates[name].mean)
             comparison = members[0].comparison
-            sentence = claim_text.run_sentence(run, scored, best=run[0] == only)
+            left_out = [name for name in run if by_set.get((run[0], name))]
+            sentence = claim_text.run_sentence(run, scored, left_out)
             groups.append(BestSet(comparison=comparison, best=False, cells=tuple(run), sentence=sentence))
         reached = max(reached, end)
     return groups

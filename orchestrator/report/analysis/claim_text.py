@@ -24,6 +24,18 @@ _OVER = {
 }
 
 
+# Where the test of a pair and the set of the best differ.
+_LEFT_OUT = (
+    "The set of the best does show it: {better} alone is compared with each other cell there, one-sided, so "
+    "a smaller difference is enough."
+)
+_BY_WORKED = (
+    "The set of the best does show it: there, seeds that failed are left out of the one that scored less."
+)
+_KEPT = (
+    "The set of the best still holds {worse}: there, {better} is compared with each other cell at 5 % over "
+    "their number, which takes a larger difference."
+)
 _MOST_NAMED = 6
 MORE = {
     Limit.SEEDS: "more seeds",
@@ -65,20 +77,30 @@ def claim_sentence(
     distinguishable: bool | None,
     behind: tuple[MeanEstimate, int],
     scale: DifferenceUnit,
+    by_best_set: bool | None = None,
 ) -> str:
-    """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).`"""
+    """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).` What the set
+    of the best says of the two, `by_best_set`, may differ: then the sentence says why."""
     estimate, size = behind
     better, worse = (scale.name(name) for name in names)
     by = scale.with_unit(amount)
     if adjusted is None or (interval is None and amount > 0):
-        return f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(estimate)}"
+        text = f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(estimate)}"
+        return f"{text.removesuffix('.')} by this test. {_BY_WORKED}" if by_best_set else text
     if interval is None:
         return f"{better} and {worse} scored the same on “{scale.task}” ({_on(estimate)})."
     low, high = (scale.amount(end) for end in interval)
     at_once = f", for {size:,} comparisons at once" if size > 1 else ""
     details = f"95 % {low} to {high} over {_on(estimate)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if distinguishable:
-        return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(estimate)} ({details})."
+        text = f"{better} beats {worse} on “{scale.task}” by {by}{_higher(estimate)} ({details})."
+        return text if by_best_set is not False else f"{text} {_KEPT.format(better=better, worse=worse)}"
+    if by_best_set:
+        corrected = f" and corrected for {size:,} comparisons" if size > 1 else ""
+        return (
+            f"{better} scored {by} above {worse} on “{scale.task}”, which this test, two-sided{corrected}, "
+            f"does not show ({details}). {_LEFT_OUT.format(better=better)}"
+        )
     return (
         f"{better} and {worse} cannot be distinguished on “{scale.task}”: {by} between "
         f"them{_higher(estimate)} ({details})."
@@ -221,13 +243,14 @@ def best_set_sentence(
     return text
 
 
-def run_sentence(names: Sequence[str], scored: int, *, best: bool) -> str:
+def run_sentence(names: Sequence[str], scored: int, left_out: Sequence[str] = ()) -> str:
     """Name the points of a run along the frontier, which is corrected for every two of the `scored` points.
-    `best`: the first of them is shown to be the best, which looks like a contradiction."""
+    `left_out`: those of them that the first of them keeps out of the set of the best."""
     text = f"Along the frontier, these results do not distinguish {', '.join(names[:-1])} and {names[-1]}"
-    if not best:
+    if not left_out:
         return f"{text}."
     return (
-        f"{text}: steps are corrected for every two of the {scored} cells, and {names[0]} is the best by "
-        "comparisons with the others only, where a smaller difference is enough."
+        f"{text}: steps are two-sided and corrected for every two of the {scored} cells. That {names[0]} is "
+        f"better than {named_list(left_out, _MOST_NAMED)} is shown by the set of the best, where {names[0]} "
+        "alone is compared with each other cell, one-sided, so a smaller difference is enough."
     )

@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -36,8 +37,10 @@ MOST_CLAIMS = 40
 MOST_MEMBERS = 20  # of a frontier, whose every two are compared
 MOST_PAIRED = 20  # scored cells, whose every two are tested for what is picked of them
 
-By = dict[str, Replicates]  # by the cell's name
 Compared = tuple[str, str, MeanEstimate]  # one, other, and what one has more
+# Of the cell that scored highest and another one, by name: whether the set of the best leaves that one out.
+BySet = Mapping[tuple[str, str], bool]
+_NO_SET: BySet = MappingProxyType({})
 
 
 class Claim(Record):
@@ -66,6 +69,8 @@ class Claim(Record):
     sentence: str
     detectable: float | None = None
     limit: Limit | None = None
+    # Whether the set of the best shows that `better` is so: by another test. None where it compares others.
+    shown_by_best_set: bool | None = None
 
 
 class ClaimFamily(Record):
@@ -85,6 +90,7 @@ def factor_families(
     replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
+    by_set: BySet = _NO_SET,
 ) -> list[ClaimFamily]:
     """Compare the methods, the domains and the models of one task and comparison key."""
     parts: list[tuple[str, Callable[[Point], tuple[str, tuple[str, str]]]]] = [
@@ -92,7 +98,7 @@ def factor_families(
         ("domains", lambda p: (p.cell.domain, (p.cell.model, p.cell.method))),
         ("models", lambda p: (p.cell.model, (p.cell.domain, p.cell.method))),
     ]
-    families = [_factor(name, part, points, replicates, scale, prior) for name, part in parts]
+    families = [_factor(name, part, points, replicates, scale, (prior, by_set)) for name, part in parts]
     return [family for family in families if family is not None]
 
 
@@ -102,14 +108,18 @@ def _factor(
     points: Sequence[Point],
     replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
-    prior: Prior | None,
+    by: tuple[Prior | None, BySet],
 ) -> ClaimFamily | None:
+    prior, by_set = by
     levels: dict[str, dict[tuple[str, str], Replicates]] = {}
     for point in points:
         if point.name in replicates:
             level, rest = part(point)
             levels.setdefault(level, {})[rest] = replicates[point.name]
     compared, over, left_out = [], set(), []
+    of_cells: dict[
+        tuple[str, str], bool
+    ] = {}  # what the set says of levels that are compared in one cell each
     for left, right in _planned(sorted(levels)):
         shared = sorted(levels[left].keys() & levels[right].keys())
         pairs = {rest: (levels[left][rest], levels[right][rest]) for rest in shared}
@@ -117,13 +127,23 @@ def _factor(
         if shared:
             compared.append((left, right, mean_difference([pairs[rest] for rest in kept or shared], prior)))
             over.add(len(kept or shared))
+            if len(kept or shared) == 1:
+                of_cells |= _of_levels((left, right), pairs[(kept or shared)[0]], by_set)
             left_out += [(left, right, rest) for rest in shared if kept and rest not in kept]
     if not compared:
         return None
     notes = (*claim_text.combinations_covered(name, over), *claim_text.left_out(left_out))
     if len(levels) > MOST_LEVELS:
         notes = (*notes, claim_text.too_many(name, len(levels), compared[0][0]))
-    return family(name, compared, scale, points[0].comparison, notes=notes)
+    return family(name, compared, scale, points[0].comparison, notes=notes, by_set=of_cells)
+
+
+def _of_levels(
+    levels: tuple[str, str], cells: tuple[Replicates, Replicates], by_set: BySet
+) -> dict[tuple[str, str], bool]:
+    (left, right), (one, other) = levels, (cells[0].name, cells[1].name)
+    told = {(left, right): by_set.get((one, other)), (right, left): by_set.get((other, one))}
+    return {pair: verdict for pair, verdict in told.items() if verdict is not None}
 
 
 def _planned(levels: Sequence[str]) -> Iterable[tuple[str, str]]:
@@ -143,16 +163,17 @@ def family(
     could: int | None = None,
     shown: set[tuple[str, str]] | None = None,
     notes: tuple[str, ...] = (),
+    by_set: BySet = _NO_SET,
 ) -> ClaimFamily:
     """Build a family. `could` is the number of comparisons to correct for, where these were picked; `shown`
-    selects those that become claims."""
+    selects those that become claims; `by_set` has the names of the family."""
     testable = sum(estimate.p is not None for _, _, estimate in compared)
     size = testable if could is None else max(could, testable)
     adjusted = holm([estimate.p for _, _, estimate in compared], size)
     shown_so_far = sum(value is not None and value < LEVEL for value in adjusted)
     next_level = LEVEL / max(size - shown_so_far, 1)  # that Holm holds the smallest of the others against
     claims = [
-        _claim(pair, value, (size, next_level), scale)
+        _claim(pair, value, (size, next_level), scale, by_set)
         for pair, value in zip(compared, adjusted, strict=True)
         if shown is None or pair[:2] in shown
     ]
@@ -170,7 +191,11 @@ def family(
 
 
 def _claim(
-    pair: Compared, adjusted: float | None, corrected: tuple[int, float], scale: claim_text.DifferenceUnit
+    pair: Compared,
+    adjusted: float | None,
+    corrected: tuple[int, float],
+    scale: claim_text.DifferenceUnit,
+    by_set: BySet,
 ) -> Claim:
     left, right, estimate = pair
     size, level = corrected
@@ -180,10 +205,18 @@ def _claim(
     better, worse = (right, left) if flipped else (left, right)
     distinguishable = None if adjusted is None else adjusted < LEVEL
     interval = _interval(estimate, LEVEL / max(size, 1), bool(distinguishable), scale)
-    missed = distinguishable is False
+    verdict = by_set.get((better, worse))
+    missed = distinguishable is False and not verdict
     detectable, limit = (estimate.half(level), limit_of(estimate, level)) if missed else (None, None)
     sentence = claim_text.claim_sentence(
-        (better, worse), abs(estimate.mean), interval, adjusted, distinguishable, (estimate, size), scale
+        (better, worse),
+        abs(estimate.mean),
+        interval,
+        adjusted,
+        distinguishable,
+        (estimate, size),
+        scale,
+        verdict,
     )
     return Claim(
         better=better,
@@ -198,6 +231,7 @@ def _claim(
         sentence=f"{sentence}{claim_text.shown_from(detectable, limit, scale)}",
         detectable=detectable,
         limit=limit,
+        shown_by_best_set=verdict,
     )
 
 
@@ -222,6 +256,7 @@ def frontier_family(
     scored: int,
     scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
+    by_set: BySet = _NO_SET,
 ) -> ClaimFamily | None:
     """Compare the `members` of one frontier, by cost. `answer` is the best and the cheapest close to it.
     Neighbours and the answer become claims."""
@@ -248,6 +283,7 @@ def frontier_family(
         could=scored * (scored - 1) // 2,
         shown=shown,
         notes=(claim_text.picked(scored), *cut),
+        by_set=by_set,
     )
 
 

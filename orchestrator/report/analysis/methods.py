@@ -104,12 +104,16 @@ STATEMENTS = (
             "the best of the",
             "these results do not settle",
             "scored highest of them",
+            "The set of the best",
+            "the set of the best",
             "cannot be judged against",
             "one seed and cannot be judged",
         ),
         "A cell leaves the set where the cell that scored highest is better by a one-sided paired "
-        "test at 5 % over the number of its rivals. A sentence over several tasks holds at 95 % on "
-        "each of them.",
+        "test at 5 % over the number of its rivals, which is enough, because only the best cell itself can "
+        "be left out by mistake. The tests of pairs are two-sided and corrected over their family, so one of "
+        "the two may show a difference that the other does not: then the sentence of the pair says so. A "
+        "sentence over several tasks holds at 95 % on each of them.",
         "With 95 % confidence the set contains the best cell.",
         "Hsu 1981, multiple comparisons with the best",
         ("S3", "S4"),
@@ -123,18 +127,19 @@ STATEMENTS = (
             "The two can be distinguished",
             "scored the same on",
             "points above",
+            "which this test, two-sided",
             "nothing is claimed",
             "no scatter to",
         ),
         "The difference of two means on the same seeds and documents, with the variance of an interval "
         "beside a quality; its moderation leaves out what a seed does to all cells alike, and gives a "
-        "difference twice the variance of a cell. P-values are corrected by Holm's method over the family, "
-        "and the interval holds for all of the family at once (Bonferroni); where Holm's method shows a "
-        "difference and that interval does not, it ends at 0. Methods, domains and models are compared over "
-        "all combinations of the other two; in how many of these the better one scored higher is given "
-        "beside it. Steps along the frontier are corrected for every two scored cells, because their "
-        "results picked them. The gain of a matched domain has an interval that is made in the same way, "
-        "for each task separately.",
+        "difference twice the variance of a cell. P-values are two-sided and corrected by Holm's method "
+        "over the family, and the interval holds for all of the family at once (Bonferroni); where Holm's "
+        "method shows a difference and that interval does not, it ends at 0. Methods, domains and models "
+        "are compared over all combinations of the other two; in how many of these the better one scored "
+        "higher is given beside it. Steps along the frontier are corrected for every two scored cells, "
+        "because their results picked them. The gain of a matched domain has an interval that is made in "
+        "the same way, for each task separately.",
         "A family in which nothing differs claims something in at most 5 % of sweeps. Each family of "
         "each task has its own 5 %; the number of families is given under the answer.",
         "Holm 1979; Smyth 2004; Anders and Huber 2010",

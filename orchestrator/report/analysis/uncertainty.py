@@ -11,6 +11,7 @@ from orchestrator.report.analysis import claim_text
 from orchestrator.report.analysis.best_set import BestSet, best_set, frontier_runs
 from orchestrator.report.analysis.cell_names import level_marks, marked, marks_of
 from orchestrator.report.analysis.claims import (
+    BySet,
     ClaimFamily,
     Compared,
     factor_families,
@@ -113,14 +114,16 @@ def uncertainty_of(
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}
         prior = prior_of([cells[p.name] for p in group])
-        claims += factor_families(group, cells, scale, prior)
+        top = best_set(group, cells, prior, scale, target.within or CLOSE)
+        groups += [top] if top is not None else []
+        by_set = {} if top is None else top.by_set
+        claims += factor_families(group, cells, scale, prior, by_set)
         members = sorted(
             (p for p in group if p.frontier), key=lambda p: (cost_and_quality(p)[0] or 0.0, p.name)
         )
-        claims += _picked(members, group, cells, scale, (prior, target))
-        claims += _taught([pair for pair in pairs if pair.comparison == label], cells, scale, prior)
-        top = best_set(group, cells, prior, scale, target.within or CLOSE)
-        groups += [top] if top is not None else []
+        claims += _picked(members, group, cells, scale, (prior, target, by_set))
+        taught = [pair for pair in pairs if pair.comparison == label]
+        claims += _taught(taught, cells, scale, (prior, by_set))
         judged = good_enough(group, cells, prior, target)
         close += [judged] if judged is not None else []
         groups += frontier_runs(members, cells, len(group), prior, top)
@@ -148,13 +151,15 @@ def _picked(
     group: Sequence[Point],
     replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
-    by: tuple[Prior | None, Target],
+    by: tuple[Prior | None, Target, BySet],
 ) -> list[ClaimFamily]:
-    prior, target = by
+    prior, target, by_set = by
     results = [cost_and_quality(p) for p in group]
     top, close = best(results), cheapest_enough(results, target)
     answer = None if top is None or close is None else (group[top].name, group[close].name)
-    steps = frontier_family(members, answer, replicates, len(group), scale, prior) if members else None
+    if not members:
+        return []
+    steps = frontier_family(members, answer, replicates, len(group), scale, prior, by_set)
     return [] if steps is None else [steps]
 
 
@@ -162,14 +167,15 @@ def _taught(
     pairs: Sequence[StudentTeacherPair],
     replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
-    prior: Prior | None,
+    by: tuple[Prior | None, BySet],
 ) -> list[ClaimFamily]:
+    prior, by_set = by
     compared: list[Compared] = []
     for pair in pairs:
         student, teacher = f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"
         if student in replicates and teacher in replicates:
             compared.append((student, teacher, difference(replicates[student], replicates[teacher], prior)))
-    return [family("teachers", compared, scale, pairs[0].comparison)] if compared else []
+    return [family("teachers", compared, scale, pairs[0].comparison, by_set=by_set)] if compared else []
 
 
 def _with_uncertainty(

@@ -227,6 +227,8 @@ def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
         return ""
     if claim.distinguishable:
         return " The two can be distinguished."
+    if claim.shown_by_best_set:
+        return " By the set of the best, the best is better."
     return " These results do not distinguish the two."
 
 

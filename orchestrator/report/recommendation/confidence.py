@@ -45,7 +45,7 @@ def _parts(one: Pick, group: BestSet) -> list[str]:
         cells = f"{len(group.cells)} cells{among}"
         parts = [f"these results do not settle which of {cells} is the best{_risk(one)}"]
     else:
-        parts = [f"the best of the cells{among} can be distinguished from all others"]
+        parts = [f"{group.cells[0]} is shown to be the best of the cells{among}"]
     if one.pick.quality is None or one.pick.quality.n < 2:
         parts.append(f"{one.pick.name} has one seed, so how good that is cannot be judged")
     if one.enough and one.shown:

@@ -22,7 +22,7 @@ from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import FailureKind, TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.analysis.best_set import best_set
-from orchestrator.report.analysis.claim_text import DifferenceUnit, below_title, run_sentence
+from orchestrator.report.analysis.claim_text import DifferenceUnit, below_title
 from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
@@ -243,13 +243,46 @@ def test_groups_hold_what_is_not_distinguishable(built):
     assert "With 95 % confidence over seeds alone, the best of the 3 cells is one of these 2" in best.sentence
 
 
-def test_a_run_of_the_frontier_that_holds_the_best_says_why_that_is_no_contradiction():
-    names = ["mini/general/full", "tiny/general/full"]
-    plain = "Along the frontier, these results do not distinguish mini/general/full and tiny/general/full"
-    assert run_sentence(names, 6, best=False) == f"{plain}."
-    assert run_sentence(names, 6, best=True).startswith(
-        f"{plain}: steps are corrected for every two of the 6 cells, and mini/general/full is the best by"
-    )
+@pytest.mark.parametrize("name", ["models", "frontier"])
+def test_a_pair_that_only_the_one_sided_test_of_the_best_tells_apart_is_not_called_alike(built, name):
+    """By the two-sided one p is between 0.05 and 0.10."""
+    scores = (0.690, 0.710, 0.700, 0.717, 0.723, 0.710)
+    for trial, quality in zip(
+        built.plan(["tiny", "mini"], ["general"], ["full"], seeds=range(3)), scores, strict=True
+    ):
+        seconds = 100 if trial.cell.model == "tiny" else 250
+        built.attempt(trial, Fate(quality=quality, seconds=seconds))
+    report = report_of(built)
+    best, run = report.tasks[0].groups
+    assert best.sentence.startswith("mini/general/full is the best of the 2 cells, with 95 % confidence")
+    [claim] = next(f.claims for f in report.tasks[0].claims if f.name == name)
+    assert 0.05 < claim.adjusted < 0.10
+    assert (claim.distinguishable, claim.shown_by_best_set) == (False, True)
+    assert ", which this test, two-sided, does not show (95 % -" in claim.sentence
+    assert "The set of the best does show it: mini" in claim.sentence
+    assert "That mini/general/full is better than tiny/general/full is shown by the set of" in run.sentence
+    assert not [text for text in said_by(report) if "cannot be distinguished" in text]
+    assert "mini/general/full is shown to be the best of the cells" in sentences(report)[1]
+
+
+def test_a_pair_that_the_set_of_the_best_keeps_together_says_why(built):
+    """Of five methods all others are far apart, so Holm's method asks for less of these two than the set."""
+    means = {"full": 0.9, "lora-r8": 0.88, "ia3": 0.6, "lora-r16": 0.4, "head-only": 0.2}
+    for trial in built.plan(["tiny"], ["general"], list(means), seeds=range(3)):
+        by = (0.004, 0.007, -0.011) if trial.cell.method == "full" else (0.008, -0.008, 0.0)
+        built.attempt(trial, Fate(quality=means[trial.cell.method] + by[trial.seed], seconds=100))
+    report = report_of(built)
+    [best] = [group for group in report.tasks[0].groups if group.best]
+    assert best.cells == ("tiny/general/full", "tiny/general/lora-r8")
+    claim = claims_of(report, "methods")["full", "lora-r8"]
+    assert (claim.distinguishable, claim.shown_by_best_set) == (True, False)
+    assert "The set of the best still holds lora-r8: there, full is compared" in claim.sentence
+
+
+def said_by(report: Report) -> list[str]:
+    [task] = report.tasks
+    claims = [claim.sentence for family in task.claims for claim in family.claims]
+    return [*sentences(report), *task.answers, *claims, *(group.sentence for group in task.groups)]
 
 
 def by_seed(built: LedgerBuilder, scores: dict[str, dict[int, float]], costs: dict[str, float]) -> None:
@@ -310,7 +343,7 @@ def test_the_set_of_the_best_says_what_one_seed_keeps_out_of_it(built):
     assert "of the 2 cells with two seeds or more" in group.sentence
     assert "tiny/general/full is one of them, and scored above all others" in group.sentence
     _, sure, _ = sentences(report)
-    assert "cells with two seeds or more can be distinguished" in sure
+    assert "is shown to be the best of the cells with two seeds or more;" in sure
     assert "tiny/general/full has one seed, so how good that is cannot be judged" in sure
 
 
@@ -331,7 +364,7 @@ def test_each_task_has_a_sentence_of_its_own_on_how_sure_it_is(built):
     one, sure, two, unsure, _ = sentences(report_of(built))
     assert one.startswith("For “One”, take")
     assert two.startswith("For “Two”, take")
-    assert "can be distinguished" in sure
+    assert "tiny/general/full is shown to be the best of the cells;" in sure
     assert "has one seed (or identical ones)" in unsure
 
 
