@@ -26,6 +26,7 @@ from orchestrator.report.analysis.claim_text import DifferenceUnit, below_title
 from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.statistics.moderation import prior_of
 from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import MeanEstimate, difference, mean_estimate
 from orchestrator.report.statistics.pareto import (
@@ -590,6 +591,63 @@ def test_the_mean_over_tasks_of_a_cell_with_failed_seeds_has_no_interval(built):
     assert rows["tiny/general/full"].mean_interval is None
     assert rows["tiny/general/full"].rank_interval is not None
     assert rows["tiny/general/ia3"].mean_interval is not None
+
+
+def test_true_scores_are_drawn_from_the_model_that_the_page_of_methods_gives():
+    """Its formulas, in the basis of the cells: mean and standard deviation of the true score of each."""
+    rng = np.random.default_rng(5)
+    cells = World(seed=0.1).draw([0.70, 0.72, 0.75, 0.80, 0.79], 3, 150, rng)
+    costs = np.array([1.0, 2.0, 2.5, 7.0, 11.0])
+    m = np.array([cell.quality.mean() for cell in cells])
+    x = (np.log(costs) - np.log(costs).mean()) / np.log(costs).std()
+    prior = prior_of(cells)
+    own = [prior.moderate(float(cell.quality.var(ddof=1)), 2.0, 1.0)[0] / 3 for cell in cells]
+    y = np.stack([cell.parts.mean(axis=0) for cell in cells])
+    r = np.array(
+        [cell.document_variance / (row.var(ddof=1) / 150) for cell, row in zip(cells, y, strict=True)]
+    )
+    f = (y - m[:, None]) * np.sqrt(r / (150 * 149))[:, None]
+    e = np.diag(own) + f @ f.T
+    found = []  # weight, mean, covariance
+    for v, v_width in evenly(np.geomspace(0.03, 2.0, 16)):
+        sizes = [(0.0, 0.5), *((w, width / 2) for w, width in evenly(np.geomspace(0.05, 2.0, 10)))]
+        for w, w_width in sizes:
+            weight, mean, covariance = true_scores_given(m, x, e, v * m.std(), w * m.std())
+            found.append((np.log(v_width * w_width) + weight, mean, covariance))
+    logs = np.array([weight for weight, _, _ in found])
+    weights = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    mean = sum(weight * one for weight, (_, one, _) in zip(weights, found, strict=True))
+    variance = sum(
+        weight * (np.diag(covariance) + (one - mean) ** 2)
+        for weight, (_, one, covariance) in zip(weights, found, strict=True)
+    )
+    drawn = scores(cells, costs, 40_000, rng)
+    assert drawn.mean(axis=0) == pytest.approx(mean, abs=0.03 * np.sqrt(variance).min())
+    assert drawn.std(axis=0) == pytest.approx(np.sqrt(variance), rel=0.03)
+
+
+def evenly(values):
+    """With the share of each in their range."""
+    widths = np.gradient(values)
+    return list(zip(values, widths / widths.sum(), strict=True))
+
+
+def true_scores_given(m, x, e, v, w):
+    """The logarithm of the density of `m`, and the mean and the covariance of the true scores, given `v` and
+    `w`, with level and slope integrated out."""
+    ones, total = np.ones(len(m)), e + v**2 * np.eye(len(m))
+    inverse = np.linalg.inv(total + w**2 * np.outer(x, x))
+    information = ones @ inverse @ ones
+    rest = m - ones @ inverse @ m / information
+    log_density = -0.5 * (np.log(information) - np.linalg.slogdet(inverse)[1] + rest @ inverse @ rest)
+    columns = np.stack([ones, x], axis=1) if w else ones[:, None]
+    precision = columns.T @ np.linalg.inv(total) @ columns
+    if w:
+        precision[1, 1] += 1 / w**2
+    line = columns @ np.linalg.inv(precision) @ columns.T @ np.linalg.inv(total) @ m
+    g = v**2 * np.linalg.inv(total)
+    left = (np.eye(len(m)) - g) @ columns
+    return log_density, line + g @ (m - line), g @ e + left @ np.linalg.inv(precision) @ left.T
 
 
 # On a known truth. Seeded; the bench prints the same at more simulations.
