@@ -43,9 +43,26 @@ def caveats(task: TaskSpec, counted: Counted) -> list[str]:
     return lines
 
 
-def doubts(task: TaskSpec, counted: Counted) -> list[str]:
-    """Return clauses on what makes the test scores of a task doubtful, for a summary."""
+def changed_data(results: int) -> list[str]:
+    """Return the sentence on so many results that ended while, or before, the files of the task changed."""
+    if not results:
+        return []
+    which = "1 result may be" if results == 1 else f"{results:,} results may be"
+    return [
+        f"The files of this task changed while trials ran: {which} of other rows than planned. "
+        "`frontier run` with the new files trains the task again."
+    ]
+
+
+def doubts(task: TaskSpec, counted: Counted, changed: int = 0) -> list[str]:
+    """Return clauses on what makes the test scores of a task doubtful, for a summary. `changed`: as in
+    `changed_data`."""
     counts, clauses = counted.get(Split.TEST, ()), []
+    if changed:
+        clauses.append(
+            f"the files of “{task.title}” changed while trials ran, so {changed:,} of its results may be of "
+            "other rows than planned"
+        )
     shared = [c for c in counts if (c.also_in_train or 0) > _NOTABLE * c.examples]
     if shared:
         of = f"{shared[0].examples:,} test {_noun(task)} of “{task.title}”"

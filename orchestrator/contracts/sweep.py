@@ -66,6 +66,15 @@ class RefusedCell(Record):
         return self.reason.startswith(EXCLUDED)
 
 
+class ChangedData(Record):
+    """Files of a task that changed between two times: the first trial of a run came after `since`, and their
+    digest had changed by `until`. Unix times, seconds."""
+
+    task: str
+    since: float
+    until: float
+
+
 class SweepRecord(Record):
     """`sweep.json` in the sweep's directory. Each catalogue entry is in it once, by name."""
 
@@ -90,9 +99,16 @@ class SweepRecord(Record):
     money_per_device_hour: NonNegativeFloat | None = None  # by it, as the budget's gate counts: power too
     # Random, given with the first record in a directory and kept: another sweep of this name has another one.
     sweep_id: str | None = Field(None, exclude_if=lambda given: given is None)
+    # Kept from driver to driver: a result that ended in one of these times may be of other rows than its
+    # fingerprint says.
+    changed_data: tuple[ChangedData, ...] = Field((), exclude_if=lambda changes: not changes)
     # Where runs come from that Frontier did not make; None: it made them.
     runs_from: str | None = Field(None, exclude_if=lambda source: source is None)
     provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …
+
+    def data_changed(self, task: str, ended_at: float) -> bool:
+        """Return whether the files of the task may have changed before a trial ended at that time."""
+        return any(c.task == task and c.since <= ended_at <= c.until for c in self.changed_data)
 
     def method_of(self, cell: Cell) -> MethodSpec:
         """Return the method as the cell is trained: with the settings that its search found, if there was

@@ -131,7 +131,7 @@ def _task(
         metric=task.metric,
         metric_title=metric_title(task.metric, unit),
         invented=task.invented,
-        doubts=tuple(doubts(task, collected.counted(task.name))),
+        doubts=tuple(doubts(task, collected.counted(task.name), collected.data_changed[task.name])),
         notes=(
             *task_notes(task, collected, len(comparisons), points),
             *guessed(task, guess),

@@ -18,7 +18,7 @@ from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.kept_weights import KeptWeights
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
-from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
+from orchestrator.contracts.sweep import ChangedData, PlannedTrial, SweepRecord
 from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
@@ -32,8 +32,11 @@ from orchestrator.tracking.trial_costs import spending_of, state_of
 
 
 class _SweepHead(BaseModel):
+    """What a record keeps of the one before it."""
+
     model_config = ConfigDict(extra="ignore")
     sweep_id: str | None = None
+    changed_data: tuple[ChangedData, ...] = ()
 
 
 class Ledger:
@@ -99,12 +102,14 @@ class Ledger:
         return Lease(store, self.directory.name)
 
     def write_sweep(self, record: SweepRecord) -> SweepRecord:
-        """Write the sweep's record and return it, with the id of the record that is there, or else a new one.
-        Raises HeldError if another driver has taken the sweep over, LedgerError if the record that is there
-        is unreadable."""
-        before = read_attempt_record(self.directory / layout.SWEEP, _SweepHead)
-        sweep_id = None if before is None else before.sweep_id
-        record = record.model_copy(update={"sweep_id": sweep_id or uuid4().hex})
+        """Write the sweep's record and return it, with the id of the record that is there, or else a new one,
+        and with the changes of data that it has. Raises HeldError if another driver has taken the sweep over,
+        LedgerError if the record that is there is unreadable."""
+        before = read_attempt_record(self.directory / layout.SWEEP, _SweepHead) or _SweepHead()
+        changes = tuple(dict.fromkeys((*before.changed_data, *record.changed_data)))
+        record = record.model_copy(
+            update={"sweep_id": before.sweep_id or uuid4().hex, "changed_data": changes}
+        )
         self._write(layout.SWEEP, record)
         return record
 

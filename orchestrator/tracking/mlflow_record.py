@@ -46,6 +46,7 @@ _OF_SWEEP = {
     "frontier_version",
     "prices",
     "market",
+    "changed_data",
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.caveats import caveats, distinct
+from orchestrator.contracts.caveats import caveats, changed_data, distinct
 from orchestrator.contracts.compared_cost import shared_a_gpu
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.markdown import plain
@@ -179,9 +179,12 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         tags["failure"] = outcome.failure.kind.value
         tags["failure.phase"] = outcome.failure.phase.value
         notes.insert(0, f"Failed in phase {outcome.failure.phase}: {outcome.failure.message}")
-    if outcome is not None and (lines := caveats(task, distinct([outcome]))):
-        tags["caveats"] = " ".join(lines)
-        notes += lines
+    if outcome is not None:
+        finished = record.state is TrialState.FINISHED
+        changed = changed_data(int(finished and sweep.data_changed(task.name, outcome.ended_at)))
+        if lines := [*changed, *caveats(task, distinct([outcome]))]:
+            tags["caveats"] = " ".join(lines)
+            notes += lines
     if outcome is not None:
         tags |= {f"source.{figure}": origin.source.value for figure, origin in outcome.origins.items()}
     if outcome is not None and outcome.signature is not None:

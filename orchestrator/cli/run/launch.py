@@ -18,7 +18,7 @@ from orchestrator.cli.plan.forecast import taken
 from orchestrator.cli.plan.probes import calibrate
 from orchestrator.cli.plan.view import show_plan
 from orchestrator.cli.results.report import build_and_write, show_report, summary_note
-from orchestrator.cli.run.changed_data import tell_changed
+from orchestrator.cli.run.changed_data import tell_changed, watched_data
 from orchestrator.cli.run.frontier_weights import keeper_of
 from orchestrator.cli.run.kept_text import kept_line
 from orchestrator.cli.run.launchers import launcher_for
@@ -68,7 +68,9 @@ def run(
     view = MlflowView(uri, record, RunsInStore(uri, session.ledger.directory))
     progress = Progress(places=_places(session, cluster))
     doing = partial(events.doing, session.sweep.sweep_directory)
-    with Display(console, progress, doing) as display, _told_how_to_go_on():
+    anything = bool(plan.to_run or plan.candidates_to_run)
+    watched = watched_data(session, view, console, runs=anything)
+    with watched as changed, Display(console, progress, doing) as display, _told_how_to_go_on():
         display.begin(ahead(plan))
         summary = run_sweep(
             plan,
@@ -81,7 +83,7 @@ def run(
             allowance=allowance,
             keeper=keeper_of(session.ledger, record, config.keep_weights, config.keep_gib),
         )
-    if plan.to_run or plan.candidates_to_run:
+    if anything:
         _say_what_it_took(session, progress, summary, console)
     with showing(console, Steps(), prefix="") as steps:
         report, paths = build_and_write(session.ledger, only_changed=True, steps=steps)
@@ -92,8 +94,7 @@ def run(
     if config.log_models:
         _log_models(session, report, view, console)
     _say_where_it_is(session, view, uri, console)
-    if plan.to_run:
-        tell_changed(session, console)
+    tell_changed(changed, console)
     if summary.held:
         tell_left(replace(session).plan, console)
     return report_json(report), _verdict(len(plan.trials), summary, report, view)

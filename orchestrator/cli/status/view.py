@@ -10,7 +10,7 @@ from rich.console import Console
 from orchestrator.cli.cluster.copy_note import show_copied
 from orchestrator.cli.run.kept_text import kept_line, over_limit_line
 from orchestrator.cli.terminal import plain_table, styled
-from orchestrator.contracts.caveats import caveats, distinct
+from orchestrator.contracts.caveats import caveats, changed_data, distinct
 from orchestrator.contracts.kept_weights import KeptWeights
 from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
 from orchestrator.contracts.outcome import Outcome
@@ -119,12 +119,22 @@ def _weights_json(weights: KeptWeights | None) -> dict[str, object] | None:
 
 
 def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[str]]:
-    """Return, by task, the caveats that follow from what its trials have counted."""
+    """Return, by task, the caveats that follow from what its trials have counted, and from changed files."""
     outcomes: dict[str, list[Outcome]] = {}
     for record in records:
         if record.outcome is not None:
             outcomes.setdefault(record.planned.cell.task, []).append(record.outcome)
-    lines_by_task = {task: caveats(sweep.tasks[task], distinct(ended)) for task, ended in outcomes.items()}
+    changed = Counter(
+        record.planned.cell.task
+        for record in records
+        if record.outcome is not None
+        and record.state is TrialState.FINISHED
+        and sweep.data_changed(record.planned.cell.task, record.outcome.ended_at)
+    )
+    lines_by_task = {
+        task: [*changed_data(changed[task]), *caveats(sweep.tasks[task], distinct(ended))]
+        for task, ended in outcomes.items()
+    }
     return {task: lines for task, lines in lines_by_task.items() if lines}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
-from orchestrator.contracts.caveats import caveats
+from orchestrator.contracts.caveats import caveats, changed_data
 from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS, MetricName
 from orchestrator.contracts.readers import ConllReader
 from orchestrator.contracts.risks import Risk
@@ -119,7 +119,7 @@ def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
 def task_notes(
     task: TaskSpec, collected: Collected, comparisons: int, points: Sequence[Point]
 ) -> tuple[str, ...]:
-    lines = []
+    lines = changed_data(collected.data_changed[task.name])
     if task.note:
         lines.append(task.note)
     for split in _CAPPED:

@@ -44,6 +44,7 @@ class Collected:
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
         self._guessing: dict[str, KnownClasses] = {}  # by task
+        self.data_changed: Counter[str] = Counter()  # by task: results that may be of other rows
         self.collapsed: list[str] = []
         self.faulty: Counter[str] = Counter()  # machine with a GPU that failed -> attempts that it ended
         self.reference_scans: set[str] = set()  # models
@@ -101,6 +102,8 @@ class Collected:
         if outcome.device is not None and outcome.device.software.get("scan") == REFERENCE_SCAN:
             self.reference_scans.add(cell.model)
         self.until = max(self.until or outcome.ended_at, outcome.ended_at)
+        if record.state is TrialState.FINISHED:
+            self.data_changed[cell.task] += self._sweep.data_changed(cell.task, outcome.ended_at)
         for part, counts in outcome.counted.items():
             by_split = self._counted.setdefault(cell.task, {})
             by_split.setdefault(part, {})[counts.model_dump_json()] = counts

@@ -14,6 +14,7 @@ from ledger_builder import Fate, LedgerBuilder, task
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.readers import HoldOut, TableReader
 from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.sweep import ChangedData
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TaskKind
@@ -92,6 +93,20 @@ def test_mlflow_gives_the_report_of_the_records_field_by_field(tmp_path: Path, u
     assert found - rounded == {"notices"}
     assert view["notices"][0] == NOTICE
     assert [p["frontier"] for t in view["tasks"] for p in t["points"]].count(True) >= 2
+
+
+def test_mlflow_knows_which_results_ended_while_the_data_changed(tmp_path: Path, uri: str) -> None:
+    built = LedgerBuilder(tmp_path, "changed")
+    built.plan(domains=["general"], seeds=[11, 12])
+    built.finish_all()
+    ends = [record.outcome.ended_at for record in built.ledger.trials()]
+    change = ChangedData(task="outcome", since=min(ends) - 1, until=max(ends) + 1)
+    built.ledger.write_sweep(built.sweep.model_copy(update={"changed_data": (change,)}))
+    records, view = both(built.ledger, uri)
+    assert f"{len(ends)} results may be of other rows than planned" in view["tasks"][0]["note"]
+    assert view["tasks"][0]["note"] == records["tasks"][0]["note"]
+    [*runs] = [run for run in read_experiment(uri, "changed").runs if "tags.seed" in run.values]
+    assert all("1 result may be of other rows" in run.values["tags.caveats"] for run in runs)
 
 
 def test_folds_are_told_apart_and_their_scores_are_means(tmp_path: Path, uri: str) -> None:
