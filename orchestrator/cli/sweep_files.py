@@ -45,7 +45,7 @@ def sweep_file(config: Path) -> Path:
 def _refuse_data(path: Path) -> None:
     from orchestrator.cli.init.source import DATA_SUFFIXES
 
-    if path.suffix in DATA_SUFFIXES - {".json"}:  # JSON is YAML
+    if path.suffix.lower() in DATA_SUFFIXES - {".json"}:  # JSON is YAML
         problem, fix = (
             "expected a sweep file, got a data file",
             f"write one: frontier init {shlex.quote(str(path))}",

@@ -54,7 +54,7 @@ def test_a_folder_that_init_wrote_names_its_sweep_file() -> None:
     assert [_plan(name)["sweep"] for name in ("demo", "demo/")] == ["ours", "ours"]
 
 
-@pytest.mark.parametrize("file", ["letters.csv", "My letters.tsv", "notes.jsonl"])
+@pytest.mark.parametrize("file", ["letters.csv", "My letters.TSV", "notes.jsonl"])
 def test_a_data_file_is_answered_with_the_command_that_writes_a_sweep_for_it(file: str) -> None:
     Path(file).write_text("text,label\nNo fever.,a\n")
     with pytest.raises(ConfigError) as raised:
