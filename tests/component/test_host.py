@@ -118,7 +118,7 @@ def test_a_host_is_closed_although_its_template_died_before_an_interrupt():
     broken = AttemptHost(threads=1)
     os.kill(broken._template.pid, signal.SIGKILL)
     assert ended(broken._template.pid)
-    with pytest.raises(LaunchError):
+    with pytest.raises(LaunchError, match=r"ended\n    -> check memory"):
         broken.interrupt()
     broken.close()
 

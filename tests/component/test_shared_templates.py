@@ -123,7 +123,8 @@ AttemptHost(1, launch=sys.argv[1]).run(Path(sys.argv[2]))
 
 def test_a_server_without_clients_waits_for_none_who_waits_for_a_full_queue(monkeypatch, tmp_path):
     """The second client holds the lock while it waits for a place: no server may want the lock then."""
-    directory, accepted = tmp_path / "server", []
+    monkeypatch.chdir(tmp_path)  # paths of sockets must be short
+    directory, accepted = Path("server"), []
     directory.mkdir(mode=0o700)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(directory / "socket"))
@@ -164,8 +165,9 @@ def test_a_directory_that_is_deleted_as_a_slot_opens_is_made_again(monkeypatch, 
     assert len(looked) == 2
 
 
-def test_what_a_killed_server_has_left_goes_with_the_next_one(tmp_path):
-    dead, live, own = (tmp_path / f"frontier-slots-{name}" for name in ("dead", "live", "own"))
+def test_what_a_killed_server_has_left_goes_with_the_next_one(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # paths of sockets must be short
+    dead, live, own = (Path(f"frontier-slots-{16 * name}") for name in "abc")
     with socket.socket(socket.AF_UNIX) as listener:
         for directory, bound in ((dead, socket.socket(socket.AF_UNIX)), (live, listener)):
             directory.mkdir(mode=0o700)

@@ -26,6 +26,10 @@ from workers.runtime.shared_templates import SharedTemplate, server_directory
 
 SECRET_BYTES = 32
 _TEST_SECONDS = 120.0  # for the GPUs: one that hangs has failed
+_ENDED = (
+    "the warm worker process ended{}\n"
+    "    -> check memory, and that `python -m workers.runtime.template` starts in this environment"
+)
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,7 @@ class AttemptHost:
         answer = self._template.stdout.readline()
         if not answer:
             code = self._template.wait()
-            raise LaunchError(
-                f"the warm worker process ended{'' if code is None else f' (exit code {code})'}\n"
-                "    -> check memory, and that `python -m workers.runtime.template` starts in this "
-                "environment"
-            )
+            raise LaunchError(_ENDED.format("" if code is None else f" (exit code {code})"))
         return int(json.loads(answer)[key])
 
     def gpus_work(self) -> bool:
@@ -140,4 +140,4 @@ class AttemptHost:
                 self._template.stdin.write(json.dumps(request).encode() + b"\n")
                 self._template.stdin.flush()
         except (BrokenPipeError, ValueError):
-            raise LaunchError("the warm worker process is gone\n    -> start another host") from None
+            raise LaunchError(_ENDED.format("")) from None

@@ -25,7 +25,7 @@ from typing import IO
 from orchestrator.contracts.child_processes import python_module
 
 DESCRIPTORS = 2  # that a client sends: the ends of the pipes for requests and answers
-_PREFIX = "frontier-slots-"
+_PREFIX, _DIGITS = "frontier-slots-", 16  # of the directory's name
 _LONGEST = 107  # bytes in the path of a Unix socket
 _WAITING = 1024  # clients that connect while the server still imports
 
@@ -61,7 +61,7 @@ def server_directory(launch: str) -> Path:
     their server. Raises OSError where no directory can have a socket."""
     spaces = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "net", "pid", "user")]
     spaces += [Path("/proc/self/cgroup").read_text(), os.uname().nodename]  # machines may share TMPDIR
-    name = _PREFIX + hashlib.sha256(" ".join([launch, *spaces]).encode()).hexdigest()[:16]
+    name = _PREFIX + hashlib.sha256(" ".join([launch, *spaces]).encode()).hexdigest()[:_DIGITS]
     for top in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108, a directory of its own below it
         if len(os.fsencode(_socket_of(top / name))) <= _LONGEST and os.access(top, os.W_OK | os.X_OK):
             return top / name
@@ -151,7 +151,7 @@ def _connected(directory: Path) -> socket.socket | None:
 
 def _delete_leftovers(directory: Path) -> None:
     """Delete what servers of other launches have left that were killed."""
-    for other in directory.parent.glob(f"{_PREFIX}*"):
+    for other in directory.parent.glob(_PREFIX + _DIGITS * "[0-9a-f]"):
         with suppress(OSError):  # it is of another account, or somebody has its lock
             if other != directory:
                 delete_unless(partial(_has_server, other), other, fcntl.LOCK_EX | fcntl.LOCK_NB)
