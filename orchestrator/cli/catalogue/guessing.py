@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from orchestrator.cli.worker_calls import WorkerAnswer
+from orchestrator.contracts.guessing import ONE_CLASS, one_class_score
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-
-_ONE_CLASS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)
-_SHARES = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE)
 
 Sizes = Mapping[str, int]  # examples of each class or label of the task
 
@@ -22,25 +20,14 @@ def guessing_of(spec: TaskSpec, answer: WorkerAnswer) -> float | None:
     if not train.get("labels") or not test.get("labels") or spec.kind is TaskKind.NER:
         return None
     sizes, on_test = ({name: s["labels"].get(name, 0) for name in answer["labels"]} for s in (train, test))
-    if spec.kind in _ONE_CLASS:
+    if spec.kind in ONE_CLASS:
         commonest = max(sizes, key=sizes.__getitem__)
-        return _one_class(spec.metric, commonest, on_test)
+        return one_class_score(spec.metric, commonest, on_test)
     score = {MetricName.MICRO_F1: _micro, MetricName.MACRO_F1: _macro}.get(spec.metric)
     if spec.kind is not TaskKind.MULTILABEL or score is None:
         return None
     given = _best_labels(score, sizes, train["examples"])
     return score(given, on_test, test["examples"])
-
-
-def _one_class(metric: MetricName, given: str, sizes: Sizes) -> float | None:
-    """The mean of macro F1 is over the classes that occur in test or are given."""
-    share = sizes[given] / sum(sizes.values())
-    f1 = 2 * share / (1 + share)
-    if metric is MetricName.MACRO_F1:
-        return f1 / len({given, *(name for name, size in sizes.items() if size)})
-    if metric is MetricName.WEIGHTED_F1:
-        return f1 * share
-    return share if metric in _SHARES else None
 
 
 def _best_labels(score: Callable[[list[str], Sizes, int], float], sizes: Sizes, examples: int) -> list[str]:

@@ -23,6 +23,7 @@ from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.problems import validate
 from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.guessing import answer_to_all
 from orchestrator.contracts.hub import snapshot_of
 from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.readers import HubReader
@@ -115,15 +116,12 @@ _FEW = 10  # units, with which no interval is worth a figure
 def _what_decides(spec: TaskSpec, answer: WorkerAnswer) -> Iterator[str]:
     """Yield what a score will be compared with, and how well so many rows of test can measure it."""
     if (floor := guessing_of(spec, answer)) is not None:
-        what = "always answering the commonest class of train"
-        if spec.kind is TaskKind.MULTILABEL:
-            what = "always giving the same labels, those that score best on train"
-        yield f"{METRICS[spec.metric].title} of {what}: {floor:.3f}"
+        yield f"{METRICS[spec.metric].title} of guessing ({answer_to_all(spec.kind)}): {floor:.3f}"
     train, test = (answer["splits"].get(split, {}) for split in (Split.TRAIN, Split.TEST))
     if spec.kind is TaskKind.REGRESSION and "deviation" in test and "mean" in train:
         error = math.hypot(test["deviation"], test["mean"] - train["mean"])
         unit = f" {spec.unit}" if spec.unit else ""
-        yield f"root mean squared error of always answering the mean of train: {error:.3f}{unit}"
+        yield f"root mean squared error of guessing (always the mean of train): {error:.3f}{unit}"
     if answer["units"] is None:
         return
     count, unit = answer["units"]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats, changed_data
+from orchestrator.contracts.guessing import answer_to_all
 from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS, MetricName
 from orchestrator.contracts.readers import ConllReader
 from orchestrator.contracts.risks import Risk
@@ -13,7 +14,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import FailureRule, Sensitivity, Source, Unit
 from orchestrator.report.results.collect import Collected
-from orchestrator.report.results.guessing import Guess, answer_to_all
+from orchestrator.report.results.guessing import Guess
 from orchestrator.report.results.point import Point, fold_count
 from orchestrator.report.results.pooled_metrics import MEANS
 from orchestrator.report.task_report import TaskReport

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from orchestrator import units
+from orchestrator.contracts.guessing import answer_to_all
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.report import text
@@ -26,7 +27,6 @@ from orchestrator.report.render.text import (
     measurement_text,
     pair_verdict,
 )
-from orchestrator.report.results.guessing import answer_to_all
 from orchestrator.report.results.point import Point, PointState
 from orchestrator.report.task_report import TaskReport
 

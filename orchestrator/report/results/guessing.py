@@ -1,10 +1,8 @@
 """What guessing gives on the test part of a task: the floor of its scores.
 
 Trials tell it of each metric, by the classes of train and test (`workers.guessing`). Of trials from before
-they did, it is made of the classes of their training rows, taken to be as frequent in test: of the share p of
-the commonest of k classes, accuracy and micro F1 are p, weighted F1 is 2p² / (1 + p), and macro F1 is
-2p / (1 + p) / k. Where not even these
-are known it is 0, which no score is below.
+they did, it is made of the classes of their training rows, taken to be as frequent in test. Where not even
+these are known it is 0, which no score is below.
 """
 
 from __future__ import annotations
@@ -15,24 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from orchestrator.contracts.guessing import ONE_CLASS, one_class_score
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-
-_ANSWERS = {
-    TaskKind.NER: "no entity anywhere",
-    TaskKind.MULTILABEL: "the same labels for every text, those that score best on train",
-    TaskKind.REGRESSION: "always the same number, that of train",
-}
-_ONE_CLASS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)  # whose scores class sizes give
-_BY_SHARE = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE)
-
-
-def answer_to_all(kind: TaskKind) -> str:
-    """Say what guessing is on a task of this kind."""
-    return _ANSWERS.get(kind, "always the commonest class of train")
 
 
 class ClassCounts(NamedTuple):
@@ -99,14 +85,12 @@ def guess(task: TaskSpec, class_counts: ClassCounts | None) -> Guess:
     }
     if MetricName.MACRO_AUROC in scores:
         scores[MetricName.MACRO_AUROC] = 0.5
-    counts = class_counts.classes if class_counts is not None and task.kind in _ONE_CLASS else {}
+    counts = class_counts.classes if class_counts is not None and task.kind in ONE_CLASS else {}
     shares = [count / sum(counts.values()) for count in counts.values() if count]
     if shares:
-        most = max(shares)
-        scores |= {name: most for name in _BY_SHARE if name in scores}
-        if MetricName.MACRO_F1 in scores:
-            scores[MetricName.MACRO_F1] = 2 * most / (1 + most) / len(counts)
-            scores[MetricName.WEIGHTED_F1] = 2 * most / (1 + most) * most
+        most = max(counts, key=counts.__getitem__)
+        of_sizes = {name: one_class_score(name, most, counts) for name in scores}
+        scores |= {name: score for name, score in of_sizes.items() if score is not None}
         scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
     if class_counts is not None and class_counts.measured:
         # A metric that was undefined is supposed.

@@ -95,7 +95,7 @@ def test_what_decides_a_study_is_shown(tmp_path: Path) -> None:
     words = ["task", "inspect", "ours", f"data_dir={tmp_path}", "--catalogue", str(tmp_path / "mine")]
     shown = " ".join(CliRunner().invoke(app, words).output.split())
     assert "repeated texts 20 0 0" in shown
-    assert "accuracy of always answering the commonest class of train: 0.750" in shown
+    assert "accuracy of guessing (always the commonest class of train): 0.750" in shown
     assert "64 test texts: the 95 % interval of a score near 0.8 will reach about 0.10 to each side" in shown
     answer = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert answer["guessing"] == 0.75
