@@ -35,7 +35,8 @@ _RANKS = (
     "Mean rank: the rank among these {cells} cells, 1 is best, averaged over the tasks; ties share a rank."
 )
 _INTERVALS = (
-    "Intervals are 95 % {over}. Those of the rank hold for all cells at once: a cell "
+    "Intervals are 95 % {over}. Those of the mean hold for each cell alone, so for the first one, which its "
+    "mean chose, less often. Those of the rank hold for all cells at once: a cell "
     "ranks below those that are shown to be better, and above those that are shown to be worse. One seed "
     "gives none, and a mean that counts failed seeds has none."
 )

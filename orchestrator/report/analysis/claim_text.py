@@ -94,6 +94,11 @@ def claim_sentence(
     details = f"95 % {low} to {high} over {_on(estimate)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if distinguishable:
         text = f"{better} beats {worse} on “{scale.task}” by {by}{_higher(estimate)} ({details})."
+        if not _mostly(estimate):
+            text = (
+                f"{better} scored {by} above {worse} on “{scale.task}” in the mean alone{_higher(estimate)} "
+                f"({details})."
+            )
         return text if by_best_set is not False else f"{text} {_KEPT.format(better=better, worse=worse)}"
     if by_best_set:
         corrected = f" and corrected for {size:,} comparisons" if size > 1 else ""
@@ -118,6 +123,14 @@ def _higher(estimate: MeanEstimate) -> str:
         return ""
     above, below, of = estimate.signs
     return f", higher in {below if estimate.mean < 0 else above} of {of} combinations"
+
+
+def _mostly(estimate: MeanEstimate) -> bool:
+    """Return whether the better one scored higher in more than half of the combinations."""
+    if estimate.signs is None:
+        return True
+    above, below, of = estimate.signs
+    return 2 * (below if estimate.mean < 0 else above) > of
 
 
 def shown_from(detectable: float | None, limit: Limit | None, scale: DifferenceUnit) -> str:
@@ -196,7 +209,7 @@ def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
     below = f"measured {scale.with_unit(settled.margin)} below the best could be ruled out"
     if settled.seeds is None:
         more = f"more than {MOST_SEEDS} seeds" if limit is Limit.SEEDS else MORE[limit]
-        return f"{more}, or a wider margin (with {MOST_SEEDS} seeds no cell {below})"
+        return f"{more}, or a wider margin (with {MOST_SEEDS} seeds not every cell {below})"
     return f"{MORE[limit]} (with {settled.seeds} seeds, a cell {below})"
 
 
@@ -208,10 +221,13 @@ def narrowed(
         return ""
     more = helps(limit, settled, scale)
     if scale.points and detectable >= 1:
-        return f" With so few seeds no cell could have been left out. What would help: {more}."
+        return (
+            " With so few seeds, some of them could not have been left out, however low they had scored. "
+            f"What would help: {more}."
+        )
     return (
-        f" A cell that scored {scale.with_unit(detectable)} below the first would have been left out. "
-        f"What would narrow the set: {more}."
+        f" Those that could be judged would have been left out {scale.with_unit(detectable)} below the "
+        f"first. What would narrow the set: {more}."
     )
 
 
@@ -246,11 +262,12 @@ def best_set_sentence(
 def run_sentence(names: Sequence[str], scored: int, left_out: Sequence[str] = ()) -> str:
     """Name the points of a run along the frontier, which is corrected for every two of the `scored` points.
     `left_out`: those of them that the first of them keeps out of the set of the best."""
-    text = f"Along the frontier, these results do not distinguish {', '.join(names[:-1])} and {names[-1]}"
+    run = f"{', '.join(names[:-1])} and {names[-1]}"
     if not left_out:
-        return f"{text}."
+        return f"Along the frontier, these results do not distinguish {run}."
     return (
-        f"{text}: steps are two-sided and corrected for every two of the {scored} cells. That {names[0]} is "
-        f"better than {named_list(left_out, _MOST_NAMED)} is shown by the set of the best, where {names[0]} "
-        "alone is compared with each other cell, one-sided, so a smaller difference is enough."
+        f"Along the frontier, tests that are two-sided and corrected for every two of the {scored} cells do "
+        f"not distinguish {run}. That {names[0]} is better than {named_list(left_out, _MOST_NAMED)} is shown "
+        f"by the set of the best, where {names[0]} alone is compared with each other cell, one-sided, so a "
+        "smaller difference is enough."
     )

@@ -96,17 +96,17 @@ def _answer(
             else [_shown(judged, near, scale, "it"), *_cheaper(points, judged, near, scale)]
         )
         doubts = marked(_together(said, sure), marks)
-        return f"The best is {_named(points[top], metric, unit)}.{chosen}{doubts}"
+        return f"The highest score is that of {_named(points[top], metric, unit)}.{chosen}{doubts}"
     said = [] if judged is None else [_shown(judged, near, scale, judged.cell)]
     doubts = marked(_together([*said, _Said(saving(points, judged, scale))], sure), marks)
     ending = _between(points[top].name, points[close].name, claims)
     return (
-        f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
-        f"the best is {_named(points[top], metric, unit)}.{chosen}{doubts}{ending}"
+        f"The cheapest {near} of the highest score is {_named(points[close], metric, unit)}; "
+        f"the highest is that of {_named(points[top], metric, unit)}.{chosen}{doubts}{ending}"
     )
 
 
-_COUNTED = {2: "Both", 3: "All three"}  # sentences that rest on limits; there are never more
+_COUNTED = {2: "two", 3: "three"}  # sentences that rest on limits; there are never more
 
 
 class _Said(NamedTuple):
@@ -123,7 +123,7 @@ def _together(said: Sequence[_Said], sure: str) -> str:
     if len(resting) == 1:
         texts = [f"{text.removesuffix('.')} ({sure})." if text in resting else text for text in texts]
     elif resting:
-        texts.append(f"{_COUNTED[len(resting)]} statements hold at {sure}.")
+        texts.append(f"Each of the {_COUNTED[len(resting)]} statements holds at {sure}.")
     return "".join(f" {text}" for text in texts)
 
 
@@ -150,9 +150,11 @@ def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
 def _reaching(least: str, named: str | None, best: str) -> str:
     """The answer where good enough is a least quality: what that is, and what is named."""
     if named is None:
-        return f"No model reaches {least}. The best is {best}."
+        return f"No model reaches {least}. The highest score is that of {best}."
     text = f"The cheapest that reaches {least} is {named}"
-    return text + (". It is also the best." if named == best else f"; the best is {best}.")
+    return text + (
+        ". It also scored highest." if named == best else f"; the highest score is that of {best}."
+    )
 
 
 def _reached(judged: GoodEnough) -> list[_Said]:
@@ -228,7 +230,7 @@ def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
     if claim.distinguishable:
         return " The two can be distinguished."
     if claim.shown_by_best_set:
-        return " By the set of the best, the best is better."
+        return " By the set of the best, the one that scored highest is better."
     return " These results do not distinguish the two."
 
 

@@ -1,9 +1,10 @@
 """The cheapest cell that is not shown to be worse, beside the one that is named. One of which seeds failed is
-never proposed, nor one that scored below the margin where another one is nearer to it: few seeds leave open
-what is unlikely."""
+never proposed, nor one that scored below the margin where another one is nearer to it, or below the interval
+of the best: few seeds leave open what is unlikely."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from orchestrator.contracts.target import Target
@@ -11,6 +12,7 @@ from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.points import cost_and_quality
+from orchestrator.report.statistics.arrays import GRAIN
 
 _LEAST = 0.9  # of the cost: what costs more than that saves nothing
 _SHARES = {"half": 1 / 2, "a third": 1 / 3, "a quarter": 1 / 4, "a fifth": 1 / 5, "a tenth": 1 / 10}
@@ -50,11 +52,28 @@ def cheapest_not_worse(points: Sequence[Point], judged: GoodEnough | None) -> tu
     if not cost:
         return None
     failed = {p.name for p in points if p.quality is not None and p.quality.failed}
-    limits = {n: ends for n, ends in judged.cheaper.items() if ends is not None and n not in failed}
+    limits = {
+        name: ends
+        for name, ends in judged.cheaper.items()
+        if ends is not None and name not in failed and _is_near(by_name.get(name), points, judged.target)
+    }
     proposed = [by_name[name] for name in _proposed(limits, judged.target) if name in by_name]
     shares = [((cost_and_quality(point)[0] or cost) / cost, point.name) for point in proposed]
     share, name = min(shares, default=(1.0, ""))
     return (by_name[name], share) if share <= _LEAST else None
+
+
+def _is_near(point: Point | None, points: Sequence[Point], target: Target) -> bool:
+    """Return whether a cell scored within the margin of the best, or within the interval of that; for
+    `at_least` this is not asked."""
+    scored = [p for p in points if p.quality is not None]
+    best = max(scored, key=lambda p: p.quality.mean if p.quality else -math.inf, default=None)
+    if target.at_least is not None or point is None or point.quality is None or best is None:
+        return True
+    assert best.quality is not None
+    ends = None if best.simultaneous is None else best.simultaneous.interval
+    least = best.quality.mean - (target.within or 0.0) - GRAIN
+    return point.quality.mean >= (least if ends is None else min(least, ends[0]))
 
 
 def _proposed(limits: Mapping[str, tuple[float, float]], target: Target) -> list[str]:

@@ -105,12 +105,13 @@ def _take(one: Pick) -> list[str]:
     if not one.enough:
         least = f"{text.short(one.task.metric_title)} {one.task.target.at_least:g}"
         best = f"{one.best.name}{plain}, with {_score(one)}"
-        return [f"For {one.place}, no model reaches {least}: the best is {best}.", _costs(one), _margin(one)]
+        nothing = f"For {one.place}, no model reaches {least}: the highest score is that of {best}."
+        return [nothing, _costs(one), _margin(one)]
     scale = DifferenceUnit("", not one.task.loss, unit=one.task.unit)
     saved = saving(one.points, one.judged, scale)
     sure = f"95 % {text.over(one.points)}, all cells at once"
     return [
-        f"For {one.place}, take {one.pick.name}{plain}: it is {_why(one)}, with {_score(one)}.",
+        f"For {one.place}, take {one.pick.name}{plain}: it {_why(one)}.",
         f"{saved.removesuffix('.')} ({sure})." if saved else "",
         _costs(one),
         _margin(one),
@@ -118,14 +119,15 @@ def _take(one: Pick) -> list[str]:
 
 
 def _why(one: Pick) -> str:
-    enough = text.enough(one.task.target, one.task.metric, one.task.unit)
+    enough, score = text.enough(one.task.target, one.task.metric, one.task.unit), _score(one)
     if one.task.target.at_least is not None:
-        return f"the cheapest with {enough}"
+        return f"is the cheapest with {enough}, with {score}"
+    near, highest = enough.removesuffix(" of the best"), text.mean_text(one.best.quality)
     if one.pick.name != one.best.name:
-        return f"the cheapest {enough}, {one.best.name} ({text.mean_text(one.best.quality)})"
+        return f"is the cheapest {near} of the highest score, {highest} of {one.best.name}, with {score}"
     if len([p for p in one.points if None not in cost_and_quality(p)]) == 1:
-        return "the only one with a score"
-    return f"the best, and the cheapest {enough}"
+        return f"is the only one with a score, {score}"
+    return f"scored highest, with {score}, and nothing cheaper scored {near} of it"
 
 
 def _score(one: Pick) -> str:

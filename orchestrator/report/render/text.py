@@ -34,6 +34,8 @@ def probability_text(probability: float | None) -> str:
 
 def claim_verdict(claim: Claim | None) -> str:
     """Return the result of the paired test."""
+    if claim is not None and claim.shown_by_best_set and not claim.distinguishable:
+        return "shown by the set of the best"
     if claim is None or claim.distinguishable is None:
         return "not testable"
     return "distinguishable" if claim.distinguishable else "not distinguishable"

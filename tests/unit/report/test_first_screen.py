@@ -77,7 +77,7 @@ def test_the_answer_names_the_model_in_plain_words_and_says_what_its_interval_is
     [answer] = cards(page_of(report_of(built_of(tmp_path)), tmp_path))
     assert (
         "take mini/clinical/full, which is mini with 11.2M parameters, pretrained on clinical text, all "
-        "weights trained: it is the best, and the cheapest within 1 point of the best, with macro F1 0.830"
+        "weights trained: it scored highest, with macro F1 0.830"
     ) in answer
     assert "over 3 seeds alone, for all 2 cells at once)" in answer
 
@@ -108,6 +108,21 @@ def test_of_cheaper_cells_that_nothing_rules_out_the_one_that_scored_near_the_be
     assert "mini/clinical/full, which is mini" in answer
     assert "costs half of what base/clinical/full costs. It scored 2.0 points below the best" in answer
     assert "tiny/clinical/full" not in answer.split("Why")[0]
+
+
+def test_a_cheaper_cell_that_scored_below_the_interval_of_the_best_is_not_offered(tmp_path):
+    """Its seeds scatter enough to leave open that it is no worse."""
+    built = LedgerBuilder(tmp_path)
+    scores = {"tiny": (0.38, 0.61, 0.84, 0.57), "mini": (0.800, 0.804, 0.802, 0.806)}
+    for trial in built.plan(["tiny", "mini"], ["clinical"], ["full"], seeds=[0, 1, 2, 3]):
+        seconds = 10.0 if trial.cell.model == "tiny" else 50.0
+        quality = scores[trial.cell.model][trial.seed]
+        built.attempt(trial, Fate(quality=quality, phases={Phase.TRAIN: seconds}))
+    report = report_of(built)
+    [judged] = report.tasks[0].good_enough
+    assert judged.cheaper["tiny/clinical/full"][0] <= 0
+    [answer] = cards(page_of(report, tmp_path))
+    assert "not shown to be worse" not in answer
 
 
 def test_a_cheaper_cell_that_is_shown_to_be_worse_is_not_offered(tmp_path):

@@ -67,11 +67,11 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
     finish_small(built, 0.695, seconds=254.5)
     [answer] = report_of(built).tasks[0].answers
     assert answer.startswith(
-        "The cheapest within 1 point of the best is tiny/general/full, which is tiny with 4.4M parameters, "
-        "pretrained on general text, all weights trained: macro F1 0.695 (95 %"
+        "The cheapest within 1 point of the highest score is tiny/general/full, which is tiny with 4.4M "
+        "parameters, pretrained on general text, all weights trained: macro F1 0.695 (95 %"
     )
     assert "over 3 seeds alone, for all 2 cells at once) at 1.5 min on one core a training run" in answer
-    assert "the best is mini/general/full" in answer
+    assert "; the highest is that of mini/general/full" in answer
     assert "Whether tiny/general/full is within 1 point of the best of all is open: another one may" in answer
     assert answer.endswith("These results do not distinguish the two.")
 
@@ -81,20 +81,24 @@ def test_a_cheaper_cell_that_is_close_and_not_shown_to_be_worse_is_named_once(bu
     [answer] = report_of(built).tasks[0].answers
     assert "is open: tiny/general/full costs 40 % as much and scored 1.2 points below it, " in answer
     assert answer.endswith(
-        ", and was not shown to be worse. Both statements hold at 95 % over seeds alone, all cells at once."
+        ", and was not shown to be worse. Each of the two statements holds at 95 % over seeds alone, all "
+        "cells at once."
     )
     assert answer.count("tiny/general/full") == 1
 
 
 @pytest.mark.parametrize(
     ("gap", "says"),
-    [(0.2, "Nothing cheaper comes within 1 point of it. Both statements hold at 95 %"), (0.02, "open")],
+    [
+        (0.2, "Nothing cheaper comes within 1 point of it. Each of the two statements holds at 95 %"),
+        (0.02, "open"),
+    ],
 )
 def test_that_nothing_cheaper_comes_close_is_said_only_where_it_is_shown(built, gap, says):
     finish_small(built, 0.7 - gap)
     report = report_of(built)
     [answer] = report.tasks[0].answers
-    assert answer.startswith("The best is mini/general/full")
+    assert answer.startswith("The highest score is that of mini/general/full")
     assert says in answer
     [judged] = report.tasks[0].good_enough
     assert judged.cheaper.keys() == {"tiny/general/full"}
@@ -108,7 +112,7 @@ def test_that_nothing_cheaper_comes_close_is_said_only_where_it_is_shown(built, 
     [
         (0.45, "The cheapest that reaches macro F1 0.45 is tiny/general/full", "tiny/general/full"),
         (0.6, "The cheapest that reaches macro F1 0.6 is mini/general/full", "mini/general/full"),
-        (0.9, "No model reaches macro F1 0.9. The best is mini/general/full", None),
+        (0.9, "No model reaches macro F1 0.9. The highest score is that of mini/general/full", None),
     ],
 )
 def test_good_enough_may_be_a_least_quality(built, least, begins, takes):
@@ -120,7 +124,7 @@ def test_good_enough_may_be_a_least_quality(built, least, begins, takes):
     choice, _, _ = sentences(report)
     if takes is None:
         assert choice.startswith(
-            "For “Outcome”, no model reaches macro F1 0.9: the best is mini/general/full"
+            "For “Outcome”, no model reaches macro F1 0.9: the highest score is that of mini/general/full"
         )
     else:
         assert f"take {takes}, which is" in choice
@@ -138,7 +142,7 @@ def test_a_margin_of_the_users_own_is_named(built):
     wanted = SweepTarget(within=0.05)
     sweep = built.ledger.sweep().model_copy(update={"good_enough": wanted})
     [answer] = build_report(sweep, built.ledger.trials()).tasks[0].answers
-    assert answer.startswith("The cheapest within 5 points of the best is tiny/general/full")
+    assert answer.startswith("The cheapest within 5 points of the highest score is tiny/general/full")
 
 
 def test_a_recommendation_by_budget_says_whether_it_is_shown(built):

@@ -26,6 +26,7 @@ from orchestrator.report.analysis.claim_text import DifferenceUnit, below_title
 from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.render.text import claim_verdict
 from orchestrator.report.statistics.moderation import prior_of
 from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import MeanEstimate, difference, mean_estimate
@@ -261,6 +262,7 @@ def test_a_pair_that_only_the_one_sided_test_of_the_best_tells_apart_is_not_call
     assert (claim.distinguishable, claim.shown_by_best_set) == (False, True)
     assert ", which this test, two-sided, does not show (95 % -" in claim.sentence
     assert "The set of the best does show it: mini" in claim.sentence
+    assert claim_verdict(claim) == "shown by the set of the best"
     assert "That mini/general/full is better than tiny/general/full is shown by the set of" in run.sentence
     assert not [text for text in said_by(report) if "cannot be distinguished" in text]
     assert "mini/general/full is shown to be the best of the cells" in sentences(report)[1]
@@ -308,7 +310,7 @@ def test_what_is_not_distinguishable_is_not_called_as_good(built):
     assert f"may be up to {most:.1f} points worse than another one (95 % over seeds alone)" in sure
     assert "What would help: more than 50 seeds, or a wider margin (" in sure
     assert group.settled.margin == 0.01
-    assert sure.endswith(" seeds no cell measured 1.0 point below the best could be ruled out).")
+    assert sure.endswith(" seeds not every cell measured 1.0 point below the best could be ruled out).")
     assert "as good" not in sure + group.sentence
 
 
@@ -563,6 +565,19 @@ def test_a_mean_over_combinations_says_in_how_many_of_them_it_holds(built):
     assert "methods" in {f.name for f in report.tasks[0].claims}
     [said] = [line for line in report.notices if "families" in line]
     assert "if nothing differed, up to 0." in said
+
+
+def test_a_level_that_is_better_in_the_mean_alone_is_not_said_to_beat_the_other(built):
+    """full is better under base, by far, and worse under tiny and mini."""
+    built.plan(["tiny", "mini", "base"], ["general"], ["full", "ia3"], seeds=range(3))
+    for trial in built.sweep.trials:
+        full, base = trial.cell.method == "full", trial.cell.model == "base"
+        ahead = (0.3 if base else -0.02) * full
+        built.attempt(trial, Fate(quality=0.6 + ahead + 0.001 * trial.seed * full, seconds=100))
+    claim = claims_of(report_of(built), "methods")["full", "ia3"]
+    assert claim.distinguishable
+    assert claim.sentence.startswith("full scored 8.8 points above ia3 on “Outcome” in the mean alone")
+    assert ", higher in 1 of 3 combinations (95 %" in claim.sentence
 
 
 def test_means_over_tasks_and_hypervolumes_have_intervals(built):
