@@ -15,7 +15,8 @@ S5   sentences of one note, told by the note
 S6   the probabilities of being on the frontier, by fifths: how far the mean of what is said is from the share
      that is true (over how many cells), the skill against saying the base rate to all, and how many that are
      drawn on the frontier are not
-S7   cells whose training fails with some seeds, on ledgers
+S7   cells whose training fails with some seeds, on ledgers; and how often some cell is taken for better than
+     guessing where none is
 S8   published numbers beside ours; mean ranks and normalised means; the mean quality over budgets;
      forecasts, from 1 and from 3 finished trials of each family
 S9   a family that is looked at again as seeds come in
@@ -63,6 +64,7 @@ from orchestrator.report.analysis.equivalence import Equivalence, equivalence_te
 from orchestrator.report.analysis.frontiers import DEFAULT
 from orchestrator.report.analysis.good_enough import good_enough
 from orchestrator.report.analysis.hypervolume import hypervolume, mean_quality
+from orchestrator.report.analysis.learned import against_guessing
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.probabilities import frontier_probabilities
 from orchestrator.report.analysis.published import PublishedNumber
@@ -80,9 +82,10 @@ from orchestrator.report.statistics.pareto import CLOSE, as_costs, cheapest_clos
 from orchestrator.report.statistics.power import MOST_SEEDS, Limit
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.statistics.simultaneous import simultaneous
-from orchestrator.report.statistics.summary import share_interval, summarise
+from orchestrator.report.statistics.summary import share_interval, summarise, summarise_quality
 
 POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
+GUESSED = 0.5  # accuracy
 ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"
 FRONTIER = (0.72, 0.78, 0.82, 0.835)  # steps of 6, 4 and 1.5 points, each at twice the cost
 REST = (0.70, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76, 0.77)  # dearer than what is better
@@ -543,6 +546,36 @@ def failures(sweeps: int, rate: float, seeds: int, rng: np.random.Generator) -> 
     yield Line("S7", world, "share of failures covered", covered / sweeps, 0.95, sweeps, least=True)
 
 
+def guesses(sweeps: int, rate: float, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S7: 12 cells that are as good as guessing, and fail with a share of their seeds."""
+    learnt = 0
+    for _ in range(sweeps):
+        drawn = setting.draw([GUESSED] * 12, [1.0] * 12, rng)
+        cells = [_failing(cell, rng.random(setting.seeds) < rate) for cell in drawn]
+        points = [_counted(cell) for cell in cells]
+        worked = simultaneous([cell.if_none_failed for cell in cells], MetricName.ACCURACY)
+        learnt += against_guessing(points, worked, GUESSED).nothing is None
+    world = f"{setting}, all cells guess, {100 * rate:.0f} % fail"
+    yield Line("S7", world, "a cell is called better than guessing", learnt / sweeps, 0.05, sweeps)
+
+
+def _failing(cell: Replicates, failed: np.ndarray) -> Replicates:
+    """Return the cell as if these seeds had failed: each counts with what guessing gives."""
+    parts = np.where(failed[:, None], GUESSED, cell.parts)
+    return replace(
+        cell,
+        quality=np.where(failed, GUESSED, cell.quality),
+        parts=parts,
+        failed=frozenset(np.flatnonzero(failed).tolist()),
+    )
+
+
+def _counted(cell: Replicates) -> Point:
+    quality = summarise_quality(list(cell.quality), MetricName.ACCURACY, len(cell.failed))
+    failed = {FailureKind.COLLAPSED: len(cell.failed)} if cell.failed else {}
+    return point_of(cell).model_copy(update={"quality": quality, "failed": failed})
+
+
 def _report(scores: np.ndarray, collapsed: np.ndarray, stop: bool, lost: int | None = None) -> Report:
     """[cells, seeds]. `stop`: what collapses is ended, else it is trained and scored."""
     with tempfile.TemporaryDirectory() as directory:
@@ -720,6 +753,8 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S7" in wanted:
         for rate, seeds in product((0.0, 0.1, 0.3), (3, 5)):
             yield from failures(sweeps, rate, seeds, rng)
+        for rate, seeds, scatter in product((0.0, 0.3), (2, 3, 5), (ALIKE, MORE)):
+            yield from guesses(sweeps, rate, Setting(seeds, 200, scatter), rng)
     if "S6" in wanted:
         for world, (seeds, documents) in product(WORLDS, ((2, 200), (3, 200), (5, 1000))):
             yield from probabilities(sweeps, world, Setting(seeds, documents), rng)

@@ -17,6 +17,7 @@ from bench.statistics_honest import (
     failures,
     families,
     forecasts,
+    guesses,
     load,
     looks,
     power,
@@ -156,6 +157,11 @@ def test_the_total_of_a_sweep_ends_inside_its_forecast_as_often_as_is_said():
 def test_seeds_that_collapse_count_and_are_named():
     found = list(failures(8, 0.3, 3, np.random.default_rng(4)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_cells_that_guess_are_seldom_called_better_though_seeds_of_them_fail():
+    [found] = guesses(40, 0.3, Setting(3, 200), np.random.default_rng(4))
+    assert found.passes, found
 
 
 def test_a_prior_of_many_cells_is_the_one_that_their_variances_were_drawn_from():
