@@ -158,7 +158,7 @@ def _why_not(estimate: MeanEstimate) -> str:
     if estimate.seeds == 0:
         return "they share no seed, so nothing is claimed."
     if estimate.seeds == 1:
-        return "n = 1 seed gives no interval, so nothing is claimed."
+        return "they share one seed, which gives no interval, so nothing is claimed."
     if estimate.scattered:
         return "seeds that failed and seeds that worked have no common scatter, so nothing is claimed."
     return f"the {estimate.seeds} seeds agree to the last digit, so there is no scatter to judge it by."

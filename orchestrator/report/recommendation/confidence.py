@@ -59,7 +59,10 @@ def _risk(one: Pick) -> str:
     if not one.most_below:
         return ""
     sure = f"95 % {over([one.pick])}"
-    return f": the model named may be up to {_amount(one, one.most_below)} worse than another one ({sure})"
+    text = f": the model named may be up to {_amount(one, one.most_below)} worse than another one ({sure})"
+    unjudged = 0 if one.judged is None else one.judged.unjudged
+    cells = "1 other cell" if unjudged == 1 else f"{unjudged} other cells"
+    return f"{text}, and {cells} cannot be judged" if unjudged else text
 
 
 def _advice(one: Pick, group: BestSet) -> list[str]:

@@ -122,7 +122,7 @@ def test_one_seed_claims_nothing_and_says_so(built):
     report = report_of(built)
     claim = claims_of(report, "methods")["full", "ia3"]
     assert (claim.interval, claim.p, claim.adjusted, claim.distinguishable) == (None,) * 4
-    assert "n = 1 seed gives no interval, so nothing is claimed." in claim.sentence
+    assert "they share one seed, which gives no interval, so nothing is claimed." in claim.sentence
     assert [p.population_interval for p in report.tasks[0].points] == [None, None]
     assert [p.frontier_probability for p in report.tasks[0].points] == [None, None]
     assert not report.tasks[0].groups
@@ -333,6 +333,15 @@ def test_the_risk_of_the_model_named_looks_at_every_other_cell(built):
         f"may be up to {100 * judged.most_below:.1f} points worse than another one (95 % over seeds alone)"
         in sure
     )
+
+
+def test_the_risk_of_the_model_named_says_how_many_cells_it_leaves_out(built):
+    built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=[1, 2, 3])
+    scores = {"full": {1: 0.82, 2: 0.80, 3: 0.81}, "ia3": {1: 0.80, 2: 0.81, 3: 0.79}, "lora-r8": {1: 0.7}}
+    by_seed(built, scores, {"full": 100, "ia3": 150})
+    report = report_of(built)
+    assert report.tasks[0].good_enough[0].unjudged == 1
+    assert "worse than another one (95 % over seeds alone), and 1 other cell cannot" in sentences(report)[1]
 
 
 def test_the_set_of_the_best_says_what_one_seed_keeps_out_of_it(built):
