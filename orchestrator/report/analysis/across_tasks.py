@@ -29,7 +29,8 @@ Drawn = Mapping[str, tuple[Moved, ReplicatesByKey]]  # by task
 
 _MEANS = (
     "Normalised mean: each task's metric from what guessing gives ({floors}) to 1, then the mean over the "
-    "tasks. It does not depend on the other cells, so the frontier uses it."
+    "tasks. It does not depend on the other cells, so the frontier uses it: that of the means, for no "
+    "difference over all tasks is tested."
 )
 _RANKS = (
     "Mean rank: the rank among these {cells} cells, 1 is best, averaged over the tasks; ties share a rank."

@@ -48,9 +48,12 @@ class EquivalenceTest(NamedTuple):
 
 
 def equivalence_test(ours: Summary, theirs: PublishedNumber, margin: float = CLOSE) -> EquivalenceTest:
-    """Compare `ours`, as the metric is read, with a published number. Failed seeds count, and scatter, with
-    the others."""
+    """Compare `ours`, as the metric is read, with a published number. Where seeds of ours failed it is open:
+    failed seeds count, and no interval describes their scatter with the others."""
     plain = ours.mean - theirs.value
+    if ours.failed:
+        why = f"{ours.failed} of our {ours.n} seeds failed"
+        return EquivalenceTest(plain, None, Equivalence.OPEN, why)
     if ours.sd is None:
         return EquivalenceTest(plain, None, Equivalence.OPEN, "ours is one seed")
     maximum = theirs.statistic in _MAXIMA

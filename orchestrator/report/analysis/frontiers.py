@@ -112,6 +112,8 @@ def _view(
     likely = [m for m in others if m.probability is not None and m.probability >= _LIKELY]
     first = [(measurement(p, axes[1]), measurement(p, Objective.QUALITY)) for p in inside]
     pair = len(axes) == 2
+    # Failed seeds and seeds that worked are two groups, which no draw describes.
+    steady = None if any(replicates[p.name].failed for p in inside) else drawn
     view = FrontierView(
         axes=axes,
         comparison=scored[0].comparison,
@@ -120,7 +122,7 @@ def _view(
         missing=tuple(p.name for p, ok in zip(scored, complete, strict=True) if not ok),
         knee=knee(members, axes[1]) if pair else None,
         within=tuple(_within(points, first, inside) for points in WITHIN) if inside and not loss else (),
-        hypervolume=_volume(costs[complete], axes[1], drawn, over(inside)) if pair and not loss else None,
+        hypervolume=_volume(costs[complete], axes[1], steady, over(inside)) if pair and not loss else None,
         notes=_notes(axes, complete, inside, replicates, with_probability),
     )
     return view, chance

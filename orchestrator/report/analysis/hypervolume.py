@@ -23,7 +23,9 @@ class Hypervolume(Record):
     """
 
     value: float
-    interval: tuple[float, float] | None = None  # 95 %, over seeds and test documents; None without draws
+    interval: tuple[float, float] | None = (
+        None  # 95 %, over seeds and documents; None without draws, or if seeds failed
+    )
     low: float  # cheapest cost measured
     reference_cost: float  # dearest cost measured
     reference_quality: float

@@ -217,7 +217,7 @@ STATEMENTS = (
         ("hypervolume",),
         "The area under the frontier over the logarithm of the cost, as a share of what a quality of "
         "1 would give; its interval is that of the basic bootstrap over the draws of seeds and "
-        "documents.",
+        "documents. There is none where seeds of a cell failed.",
         "The interval that is called 95 % is made of the 0.5 % and 99.5 % of the draws, and holds the "
         "true one in 96 to 100 %. The value is too high by 0 to 2 points, most where cells are alike.",
         "Zitzler and Thiele 1999; Davison and Hinkley 1997",

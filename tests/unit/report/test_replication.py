@@ -347,5 +347,11 @@ def test_a_published_maximum_is_held_against_the_maximum_that_ours_would_have():
     unknown = equivalence_test(ours, number.model_copy(update={"statistic": "best-of-repeats", "n": None}))
     assert (unknown.interval, unknown.verdict) == (None, Equivalence.OPEN)
     assert unknown.why == "theirs is the maximum of an unknown number of runs"
+    failed = equivalence_test(ours.model_copy(update={"failed": 1}), number)
+    assert (failed.interval, failed.verdict, failed.why) == (
+        None,
+        Equivalence.OPEN,
+        "1 of our 3 seeds failed",
+    )
     mean = equivalence_test(ours, number.model_copy(update={"statistic": "mean", "sd": 0.001}))
     assert mean.interval == pytest.approx((-0.00174, 0.00174), abs=2e-5)  # Welch, 4 degrees of freedom

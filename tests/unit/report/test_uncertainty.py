@@ -604,14 +604,16 @@ def test_means_over_tasks_and_hypervolumes_have_intervals(built):
     assert "compare only values over the same range" in volume.sentence
 
 
-def test_the_mean_over_tasks_of_a_cell_with_failed_seeds_has_no_interval(built):
+def test_means_over_tasks_and_hypervolumes_with_failed_seeds_have_no_interval(built):
     """Its scores are in two heaps."""
     built.plan(["tiny"], ["general"], ["full", "ia3"], [task("one"), task("two")], seeds=range(3))
     for trial in built.sweep.trials:
         failed = (trial.cell.method, trial.cell.task, trial.seed) == ("full", "one", 0)
-        worked = Fate(quality=0.7 + 0.01 * trial.seed)
+        worked = Fate(quality=0.7 + 0.01 * trial.seed, seconds=100 if trial.cell.method == "full" else 50)
         built.attempt(trial, Fate(failure=FailureKind.COLLAPSED) if failed else worked)
-    rows = {row.cell: row for row in report_of(built).across[0].rows}
+    report = report_of(built)
+    assert [found.frontiers[0].hypervolume.interval is None for found in report.tasks] == [True, False]
+    rows = {row.cell: row for row in report.across[0].rows}
     assert rows["tiny/general/full"].mean_interval is None
     assert rows["tiny/general/full"].rank_interval is not None
     assert rows["tiny/general/ia3"].mean_interval is not None
