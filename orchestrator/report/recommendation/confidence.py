@@ -35,6 +35,8 @@ def uncertainty_text(one: Pick) -> str:
             [f"no confidence interval, because {one.pick.name} has one seed (or identical ones)"],
             ["more seeds"],
         )
+    if one.may_guess:
+        parts.insert(0, f"{one.pick.name} is not shown to score better than guessing")
     more = f" What would help: {'; '.join(advice)}." if advice else ""
     return f"How sure: {'; '.join(parts)}.{more}"
 

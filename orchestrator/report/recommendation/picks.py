@@ -27,6 +27,11 @@ class Pick(Record):
         return self.task.unlearned.get(self.comparison.label)
 
     @property
+    def may_guess(self) -> bool:
+        """Whether the first is not shown to score better than guessing."""
+        return self.pick.name in self.task.not_above_guessing.get(self.comparison.label, ())
+
+    @property
     def shown(self) -> bool:
         """Whether the first is shown to be good enough."""
         return any(judged.shown for judged in self._judged)

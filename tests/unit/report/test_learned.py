@@ -124,6 +124,18 @@ def test_what_to_take_by_budget_begins_with_a_cell_that_is_better_than_guessing(
     assert row.point.cell.method == "full"
 
 
+def test_a_model_to_take_that_may_guess_is_named_as_one(tmp_path):
+    """Another one is better than guessing, and the cheapest within a point of it scatters more."""
+    built = LedgerBuilder(tmp_path)
+    trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2, 3])
+    for trial, quality in zip(trials, (0.450, 0.451, 0.449, 0.40, 0.49, 0.445), strict=True):
+        seconds = 100 if trial.cell.method == "full" else 50
+        built.attempt(trial, Fate(quality=quality, outcome=OUTCOME, seconds=seconds))
+    choice, sure, _ = sentences(build_report(built.ledger.sweep(), built.ledger.trials()))
+    assert "take tiny/general/ia3" in choice
+    assert sure.startswith("How sure: tiny/general/ia3 is not shown to score better than guessing; ")
+
+
 def test_the_report_says_what_guessing_gives(tmp_path):
     notes = report_of(tmp_path, *[0.6] * 6).tasks[0].notes
     assert "Guessing (always the commonest class of train) gives macro F1 0.400." in notes
