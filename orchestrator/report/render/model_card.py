@@ -259,6 +259,8 @@ def _limits(facts: CardFacts) -> Iterator[str]:
     if "the best" in facts.how:
         what = "seed" if point.folds is None else "model"
         yield f"- The {what} is the best on dev of its cell, so its scores on dev are too good."
+    if facts.sweep.data_changed(task.name, facts.outcome.ended_at):
+        yield "- The files of the task changed while trials ran: it may have read other rows than planned."
     yield from (f"- {plain(line)}" for line in caveats(task, distinct([facts.outcome])))
     if task.note:
         yield f"- {plain(task.note)}"

@@ -15,6 +15,7 @@ from orchestrator.contracts.backbone import HubWeights, Lineage
 from orchestrator.contracts.exported import ExportAnswer, Exported, ModelUse, WeightsLayout
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
+from orchestrator.contracts.sweep import ChangedData
 from orchestrator.contracts.vocabulary import Precision, Sensitivity, TaskKind
 from orchestrator.report import build_report
 from orchestrator.report.render.model_card import CardFacts, model_card
@@ -90,6 +91,16 @@ def test_the_strictest_terms_come_first(tmp_path: Path) -> None:
     assert "trained on sensitive text" in terms
     assert "started from meta-llama/Llama-2" in terms
     assert ModelCard(text).data.license == "other"
+
+
+def test_that_the_data_changed_meanwhile_is_a_limit_of_the_model(tmp_path: Path) -> None:
+    written = facts(tmp_path)
+    said = "The files of the task changed while trials ran"
+    assert said not in model_card(written)
+    ended = written.outcome.ended_at
+    change = ChangedData(task=written.exported.task.name, since=ended - 1, until=ended)
+    sweep = written.sweep.model_copy(update={"changed_data": (change,)})
+    assert f"- {said}" in model_card(CardFacts(**{**vars(written), "sweep": sweep}))
 
 
 def test_a_licence_that_the_hub_knows_has_its_name_there(tmp_path: Path) -> None:
