@@ -23,9 +23,11 @@ def started_by(driver: subprocess.Popen[Any]) -> list[psutil.Process]:
     if driver.poll() is not None:
         raise ProcessLookupError(f"the driver has ended with exit code {driver.returncode}")
     process = psutil.Process(driver.pid)
-    mark, descendants = process.environ()[_NAME], process.children(recursive=True)
+    mark = _mark(process)
+    if mark is None:  # it is about to begin: Popen returns a moment before the kernel shows its environment
+        return []
     alone = (other for other in psutil.process_iter() if _mark(other) == mark)
-    return list({*descendants, *alone} - {process})
+    return list({*process.children(recursive=True), *alone} - {process})
 
 
 def _mark(process: psutil.Process) -> str | None:
