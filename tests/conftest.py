@@ -12,6 +12,7 @@ from typing import Any
 import distribution
 import profiles
 import pytest
+import shipped_entries
 
 from orchestrator.contracts.files import current_umask
 from orchestrator.execution.ray.launcher import private_cluster_token
@@ -19,6 +20,7 @@ from orchestrator.execution.ray.launcher import private_cluster_token
 ROOT = Path(__file__).parents[1]
 
 profiles.load()
+shipped_entries.parse_once()
 # Several processes share the cores. What the tests start sets its own number of threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Some CI services make typer draw for a terminal, or of a width of their own.
