@@ -7,6 +7,7 @@ network, and all addresses can be the same in every rig. A node dies with the pr
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import shutil
@@ -127,6 +128,9 @@ class Node:
         self.process.wait()
         wait_for(lambda: not self.processes(), f"the end of {self.name}")
 
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def processes(self) -> list[int]:
         """As `ip netns pids`, which takes as long as a hundred of these."""
         ours, found = os.stat(f"/run/netns/{self.space}").st_ino, list[int]()
@@ -194,6 +198,7 @@ class Rig:
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.environment = {**environment, **QUICK, **token}
         self.nodes: list[Node] = []
+        self._numbers = itertools.count(1)
         self._doors: list[Door] = []
 
     def __enter__(self) -> Rig:
@@ -220,8 +225,20 @@ class Rig:
             node.await_start()
 
     def node(self, name: str) -> Node:
-        self.nodes.append(node := Node(self, name, len(self.nodes) + 1))
+        self.nodes.append(node := Node(self, name, next(self._numbers)))
         return node
+
+    def dismiss_workers(self) -> None:
+        """All nodes but the first one, the head, go, and the head knows of each that it has gone."""
+        workers = self.nodes[1:]
+        for node in workers:
+            node.heal()
+            if node.running():
+                node.tell_to_go()
+        for node in workers:
+            node.wait()
+            _remove(node.space)
+        del self.nodes[1:]
 
     def door_to(self, uri: str) -> str:
         """The URI under which the nodes reach a server that listens on loopback out here."""
@@ -233,7 +250,9 @@ class Rig:
     def head(self, name: str = "head") -> Node:
         """With room for the driver, and none for trials."""
         node = self.node(name)
-        node.start("--head", f"--port={_HEAD_PORT}", "--num-cpus=0", "--include-dashboard=false")
+        # No dashboard is asked, and no machine is ordered.
+        size = ("--num-cpus=0", "--include-dashboard=false", "--no-monitor")
+        node.start("--head", f"--port={_HEAD_PORT}", *size)
         node.await_start()
         return node
 

@@ -11,6 +11,7 @@ import pytest
 from mlflow_server import mlflow_server, postgres  # noqa: F401  # fixtures
 from object_store import s3  # noqa: F401  # a fixture
 from rig import why_not
+from rig_sweep import KEYS, Calm, Sweep
 from workshop import BACKBONE, NER, OUTCOME, Workshop
 
 from orchestrator.contracts import layout
@@ -63,6 +64,18 @@ def finished(new_workshop: Callable[[], Workshop]) -> Workshop:
     done = workshop.frontier("run", workshop.write(concurrency=2))
     (workshop.root / "run.out").write_text(done.stdout)
     return workshop
+
+
+@pytest.fixture(scope="session")
+def calm(new_workshop: Callable[[], Workshop], common: Path) -> Calm:
+    """`rig_sweep.KEYS`, run by local processes, for tests in which something happens to that sweep."""
+
+    def run(root: Path) -> None:
+        workshop = new_workshop()
+        workshop.frontier("run", workshop.write(**{**KEYS, "concurrency": 1}), "--launcher", "local")
+        workshop.root.rename(root)
+
+    return Calm.of(Sweep(Workshop(distribution.once(common / "calm", run))))
 
 
 @pytest.fixture(scope="session")

@@ -17,24 +17,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from rig import Rig, address_of
-from rig_sweep import KEYS, Calm, Sweep
+from rig import Node, Rig, address_of
+from rig_sweep import Calm, Sweep
 from workshop import Workshop, at_work, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rig]
+# Nothing else is made where there are no nodes.
+pytestmark = [pytest.mark.e2e, pytest.mark.rig, pytest.mark.usefixtures("nodes")]
 
 Check = Callable[[Calm], None]
 
 
-@pytest.fixture(scope="module")
-def calm(nodes: None, new_workshop: Callable[[], Workshop]) -> Calm:
-    workshop = new_workshop()
-    workshop.frontier("run", workshop.write(**{**KEYS, "concurrency": 1}), "--launcher", "local")
-    return Calm.of(Sweep(workshop))
-
-
 @pytest.fixture
-def sweep(nodes: None, new_workshop: Callable[[], Workshop]) -> Sweep:
+def sweep(new_workshop: Callable[[], Workshop]) -> Sweep:
     return Sweep(new_workshop())
 
 
@@ -51,17 +45,29 @@ def check(sweep: Sweep, record_property: Callable[[str, object], None]) -> Check
     return checked
 
 
-@pytest.fixture
-def rig(sweep: Sweep) -> Iterator[Rig]:
-    with Rig(sweep.workshop.environment) as made:
+@pytest.fixture(scope="module")
+def cluster(nodes: None) -> Iterator[Rig]:
+    with Rig(Workshop(Path()).environment) as made:
+        made.head()
         yield made
 
 
+@pytest.fixture
+def rig(cluster: Rig) -> Iterator[Rig]:
+    """A head that outlives the test: each one brings its own workers, and may do to them what it likes."""
+    yield cluster
+    cluster.dismiss_workers()
+
+
+@pytest.fixture
+def head(rig: Rig) -> Node:
+    return rig.nodes[0]
+
+
 def test_trials_land_on_the_nodes_that_have_what_they_want(
-    rig: Rig, sweep: Sweep, calm: Calm, check: Check
+    rig: Rig, head: Node, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
     """On cores; and GPUs that do not say what they are are no device."""
-    head = rig.head()
     rig.worker("taken", head, cpus=0)
     rig.worker("accelerated", head, cpus=0, gpus=4)
     rig.worker("free", head, cpus=2)
@@ -86,18 +92,20 @@ def test_trials_land_on_the_nodes_that_have_what_they_want(
     check(calm)
 
 
-def test_each_kind_of_trial_is_at_work_on_its_kind_of_node(rig: Rig, tmp_path: Path) -> None:
+def test_each_kind_of_trial_is_at_work_on_its_kind_of_node(
+    rig: Rig, head: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At once: on cores, on one kind of GPU, whole and in part, and on another kind. A node of either kind of
     GPU could hold the trials of the other one."""
     tests = Path(__file__).parents[1]
-    rig.environment["PYTHONPATH"] = os.pathsep.join([str(tests), str(tests.parent)])  # for the actors, too
-    head = rig.head()
+    path = os.pathsep.join([str(tests), str(tests.parent)])
+    monkeypatch.setitem(rig.environment, "PYTHONPATH", path)  # for the actors
     rig.worker("cores", head, cpus=3)
     rig.worker("small", head, cpus=2, gpus=2, device="nvidia-l4")
     rig.worker("large", head, cpus=2, gpus=2, device="nvidia-a100-80gb")
     rig.await_start()
     command = [sys.executable, str(tests / "rig_placing.py"), address_of(head), str(tmp_path)]
-    driver = head.run(command, tmp_path)
+    driver = head.run(command, tmp_path, PYTHONPATH=path)
     assert driver.wait() == 0, driver.output()
     where = json.loads(driver.output().splitlines()[-1])
     names = {node.address: node.name for node in rig.nodes}
@@ -106,11 +114,10 @@ def test_each_kind_of_trial_is_at_work_on_its_kind_of_node(rig: Rig, tmp_path: P
 
 
 def test_nodes_that_die_or_are_reclaimed_cost_a_trial_one_attempt_and_no_retry(
-    rig: Rig, sweep: Sweep, calm: Calm, check: Check
+    rig: Rig, head: Node, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
     """The plug of one is pulled; another gets SIGTERM, as a spot node gives it to its pods, and another node
     for it. The sweep has no retries."""
-    head = rig.head()
     first = rig.worker("first", head, cpus=1)
     spot = rig.worker("spot", head, cpus=1)
     rig.await_start()
@@ -128,38 +135,36 @@ def test_nodes_that_die_or_are_reclaimed_cost_a_trial_one_attempt_and_no_retry(
     check(calm)
 
 
-def test_a_head_that_dies_with_the_driver_is_replaced(
-    rig: Rig, sweep: Sweep, calm: Calm, check: Check
-) -> None:
+def test_a_head_that_dies_with_the_driver_is_replaced(sweep: Sweep, calm: Calm, check: Check) -> None:
     """The same command on another head goes on. The orphan of the first one wakes up meanwhile: it stops
     before it changes anything."""
-    head = rig.head()
-    orphan = rig.worker("orphan", head, cpus=1)
-    driver = sweep.drive(head, concurrency=1)
-    wait_for(sweep.workshop.outcomes, "a trial that is done")
-    before = sweep.workshop.outcomes()
-    trial, process = sweep.hold(orphan)
-    head.kill()
-    driver.wait()
-    second = rig.head("head-2")
-    rig.worker("worker-2", second, cpus=1).await_start()
-    again = sweep.drive(second, concurrency=1)
-    wait_for(lambda: len(sweep.attempts()[trial]) == 2, "another attempt at the orphaned trial")
-    os.kill(process, signal.SIGCONT)
-    first = sweep.attempts()[trial][0]
-    wait_for(lambda: at_work(first, orphan.processes()) is None, "the end of the orphan")
-    assert again.wait() == 0, again.output()
+    with Rig(sweep.workshop.environment) as rig:
+        head = rig.head()
+        orphan = rig.worker("orphan", head, cpus=1)
+        driver = sweep.drive(head, concurrency=1)
+        wait_for(sweep.workshop.outcomes, "a trial that is done")
+        before = sweep.workshop.outcomes()
+        trial, process = sweep.hold(orphan)
+        head.kill()
+        driver.wait()
+        second = rig.head("head-2")
+        rig.worker("worker-2", second, cpus=1).await_start()
+        again = sweep.drive(second, concurrency=1)
+        wait_for(lambda: len(sweep.attempts()[trial]) == 2, "another attempt at the orphaned trial")
+        os.kill(process, signal.SIGCONT)
+        first = sweep.attempts()[trial][0]
+        wait_for(lambda: at_work(first, orphan.processes()) is None, "the end of the orphan")
+        assert again.wait() == 0, again.output()
     assert before.items() <= sweep.workshop.outcomes().items()
     assert sweep.failures() == ["PREEMPTED"]
     check(calm)
 
 
 def test_a_cut_off_node_that_comes_back_changes_nothing(
-    rig: Rig, sweep: Sweep, calm: Calm, check: Check
+    rig: Rig, head: Node, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
     """It is taken for dead, and the trial goes on elsewhere. Then its attempt goes on as well, on the disk
     that all share, and last of all it is back on the network."""
-    head = rig.head()
     lonely = rig.worker("lonely", head, cpus=1)
     rig.worker("other", head, cpus=1)
     rig.await_start()
@@ -180,10 +185,9 @@ def test_a_cut_off_node_that_comes_back_changes_nothing(
 
 
 def test_a_driver_that_dies_is_replaced_and_a_second_one_is_refused(
-    rig: Rig, sweep: Sweep, calm: Calm, check: Check
+    rig: Rig, head: Node, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
     """The cluster lives on."""
-    head = rig.head()
     worker = rig.worker("worker", head, cpus=2)
     driver = sweep.drive(head)
     trial, _ = sweep.hold(worker)
