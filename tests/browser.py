@@ -50,6 +50,7 @@ class Tab:
     def __init__(self, address: str) -> None:
         self._socket = websocket.create_connection(address, timeout=_PATIENCE, suppress_origin=True)
         self._numbers = itertools.count(1)
+        self.untouched: object = None  # what a test has left as it was opened
         self.requests: list[str] = []
         self.problems: list[str] = []
         self._loaded = False

@@ -41,6 +41,14 @@ def look(browser: Tab, page: Path, size: tuple[int, int] = WIDE, *, dark: bool =
     browser.resize(*size)
     browser.emulate(dark=dark)
     browser.open(page.as_uri())
+    browser.untouched = None
+
+
+def glance(browser: Tab, page: Path, size: tuple[int, int] = WIDE, *, dark: bool = False) -> None:
+    """As `look`, for tests that change nothing: they may see what the one before them has left."""
+    if browser.untouched != (page, size, dark):
+        look(browser, page, size, dark=dark)
+        browser.untouched = page, size, dark
 
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(browser, page):
@@ -50,7 +58,7 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(browser, page):
 
 
 def test_every_plot_is_drawn(browser, page):
-    look(browser, page)
+    glance(browser, page)
     points = "p.querySelectorAll('.scatterlayer path.point').length"
     drawn = browser.evaluate(f"[...document.querySelectorAll('.plot')].map(p => {points})")
     assert len(drawn) >= 4
@@ -126,7 +134,7 @@ def test_hover_says_cell_seeds_and_cost(browser, page):
 
 @pytest.mark.parametrize("table", ["Recommended by budget", "Results of Outcome"])
 def test_quality_interval_and_probability_are_seen_on_a_phone_without_a_swipe(browser, page, table):
-    look(browser, page, PHONE)
+    glance(browser, page, PHONE)
     heads = f"""[...document.querySelectorAll('[aria-label="{table}"] thead th')]
         .map(h => [h.textContent, h.getBoundingClientRect().right])"""
     seen = [text for text, right in browser.evaluate(heads) if right <= PHONE[0]]
@@ -135,10 +143,19 @@ def test_quality_interval_and_probability_are_seen_on_a_phone_without_a_swipe(br
     assert any("probability" in text.replace("\u00ad", "") for text in seen)
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desktop", "phone"])
+def test_ticks_on_a_phone_are_told_apart(browser, page):
+    glance(browser, page, PHONE)
+    boxes = """[...document.querySelectorAll('#plot-0-0 .xtick text')].filter(t => t.textContent.trim())
+        .map(t => [t.getBoundingClientRect().left, t.getBoundingClientRect().right])"""
+    found = sorted(browser.evaluate(boxes))
+    assert len(found) >= 3
+    assert all(one[1] < other[0] for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize("size", [PHONE, WIDE], ids=["phone", "desktop"])
 def test_what_is_pressed_is_24_pixels_high(browser, page, size):
     """WCAG 2.2, target size (minimum); links inside a sentence are exempt."""
-    look(browser, page, size)
+    glance(browser, page, size)
     small = """[...document.querySelectorAll('a, button, summary, select, .modebar-btn')]
         .filter(e => e.offsetParent && !e.closest('p, .skip') && e.getBoundingClientRect().height < 24)
         .map(e => e.outerHTML.slice(0, 80))"""
@@ -146,29 +163,15 @@ def test_what_is_pressed_is_24_pixels_high(browser, page, size):
 
 
 def test_the_chart_of_the_first_task_begins_in_the_first_screen(browser, page):
-    look(browser, page)
+    glance(browser, page)
     assert (
         browser.evaluate("document.querySelector('.card figure').getBoundingClientRect().top") < WIDE[1] / 2
     )
     assert browser.evaluate("document.querySelector('#plot-0-0').getBoundingClientRect().top") < WIDE[1]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_no_marker_of_a_plot_is_paler_than_its_colour(browser, page, dark):
-    """The colours themselves are three to one against the page: see test_page."""
-    look(browser, page, dark=dark)
-    pale = """[...document.querySelectorAll('.plot .scatterlayer path.point')].filter(p => {
-        const s = getComputedStyle(p);
-        const drawn = s.fill === 'none' || /, 0\\)$/.test(s.fill) ? s.strokeOpacity : s.fillOpacity;
-        const trace = getComputedStyle(p.closest('.trace')).opacity;
-        return Number(s.opacity) * Number(drawn) * Number(trace) < 1;
-    }).length"""
-    assert browser.evaluate("document.querySelectorAll('.plot .scatterlayer path.point').length") > 0
-    assert browser.evaluate(pale) == 0
-
-
 def test_each_learning_curve_looks_like_its_entry_in_the_legend_and_like_no_other(browser, page):
-    look(browser, page)
+    glance(browser, page)
     legend = """[...document.querySelectorAll('button[data-plot="curve-0-0"] .sign')].map(s =>
         s.innerHTML)"""
     entries = browser.evaluate(legend)
@@ -177,7 +180,7 @@ def test_each_learning_curve_looks_like_its_entry_in_the_legend_and_like_no_othe
 
 
 def test_no_bar_of_a_cost_runs_out_of_its_axis(browser, page):
-    look(browser, page)
+    glance(browser, page)
     beyond = """[...document.querySelectorAll('#plot-0-0, #plot-1-0')].flatMap(box =>
         box._fullData.filter(t => t.error_x && t.error_x.arrayminus).flatMap(t => t.x.map((x, i) =>
             [Math.log10(x - (t.error_x.arrayminus[i] || 0)), Math.log10(x + (t.error_x.array[i] || 0)),
@@ -187,17 +190,8 @@ def test_no_bar_of_a_cost_runs_out_of_its_axis(browser, page):
     assert all(low < left <= right < high for left, right, low, high in bars)
 
 
-def test_ticks_on_a_phone_are_told_apart(browser, page):
-    look(browser, page, PHONE)
-    boxes = """[...document.querySelectorAll('#plot-0-0 .xtick text')].filter(t => t.textContent.trim())
-        .map(t => [t.getBoundingClientRect().left, t.getBoundingClientRect().right])"""
-    found = sorted(browser.evaluate(boxes))
-    assert len(found) >= 3
-    assert all(one[1] < other[0] for one, other in pairwise(found))
-
-
 def test_labels_of_points_meet_no_other_label_and_no_marker(browser, page):
-    look(browser, page)
+    glance(browser, page)
     boxes = """[...document.querySelectorAll('.plot[id^=plot-] WHAT')].map(e => {
         const box = e.getBoundingClientRect();
         return [e.closest('.plot').id, box.left, box.top, box.right, box.bottom];
@@ -216,11 +210,25 @@ def _meet(one: list[Any], other: list[Any]) -> bool:
 
 
 def test_what_guessing_gives_stands_in_each_plot_of_quality(browser, page):
-    look(browser, page)
+    glance(browser, page)
     words = "[...document.querySelectorAll('.plot[id^=plot-], .plot[id^=axis-]')].map(p => p.textContent)"
     drawn = browser.evaluate(words)
     assert len(drawn) >= 4
     assert all("guessing" in text for text in drawn)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_marker_of_a_plot_is_paler_than_its_colour(browser, page, dark):
+    """The colours themselves are three to one against the page: see test_page."""
+    glance(browser, page, dark=dark)
+    pale = """[...document.querySelectorAll('.plot .scatterlayer path.point')].filter(p => {
+        const s = getComputedStyle(p);
+        const drawn = s.fill === 'none' || /, 0\\)$/.test(s.fill) ? s.strokeOpacity : s.fillOpacity;
+        const trace = getComputedStyle(p.closest('.trace')).opacity;
+        return Number(s.opacity) * Number(drawn) * Number(trace) < 1;
+    }).length"""
+    assert browser.evaluate("document.querySelectorAll('.plot .scatterlayer path.point').length") > 0
+    assert browser.evaluate(pale) == 0
 
 
 def test_the_title_of_an_axis_is_no_longer_than_its_plot_is_high(browser, tmp_path):

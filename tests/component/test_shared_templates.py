@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from running_attempts import LONG, Started, children, ended, wait_for
+from running_attempts import LONG, Started, children, ended, standing_still, wait_for
 from workshop import PATIENCE, ending
 
 from orchestrator.errors import LaunchError
@@ -64,11 +64,13 @@ def test_a_server_that_was_killed_ends_no_attempt_and_is_replaced(lab, outcome_o
     first, order = AttemptHost(1, launch=launch), lab.order(recipe=LONG)
     running = Started(first, order)
     server = server_of(launch)
+    [of_first] = children(server.pid)
     server.kill()
     assert ended(server.pid)
     second = AttemptHost(1, launch=launch)
     after = lab.order()
-    assert second.run(after) == 0
+    with standing_still(children(of_first)):
+        assert second.run(after) == 0
     assert outcome_of(after).state == "finished"
     assert running.codes == []
     first.interrupt()
