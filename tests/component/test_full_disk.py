@@ -137,6 +137,7 @@ def test_an_attempt_that_cannot_write_its_outcome_says_so_by_its_exit_code(lab, 
 
     monkeypatch.setattr(EventLog, "write", refused)
     monkeypatch.setattr(attempt, "write_outcome", full)
+    (path.parent / "crash.log").symlink_to("/dev/full")
     code = attempt.run_logged(path)
     assert code == NO_ROOM_LEFT
     assert not (path.parent / layout.OUTCOME).exists()

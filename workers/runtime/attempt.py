@@ -86,7 +86,7 @@ def run_logged(order_path: Path, began: float | None = None, *, cold: bool = Fal
     imported the libraries."""
     rank = os.environ.get("RANK", "0")
     log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
-    with log.open("w") as crash:
+    with log.open("wb", buffering=0) as crash:  # what a full disk refuses is not tried again at the end
         faulthandler.enable(crash)
         try:
             if cold:
@@ -95,8 +95,7 @@ def run_logged(order_path: Path, began: float | None = None, *, cold: bool = Fal
             code = run_attempt(order_path, began)
         except BaseException as error:
             with suppress(OSError):
-                crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
-                crash.flush()
+                crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]).encode())
             return 1 if no_room(error) is None else NO_ROOM_LEFT
         faulthandler.disable()
     log.unlink()
