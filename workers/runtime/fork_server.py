@@ -16,6 +16,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from workers.runtime.process_ends import open_process
 from workers.runtime.shared_templates import DESCRIPTORS, delete_unless
 from workers.runtime.template import serve_forked, warm_up
 
@@ -54,7 +55,7 @@ class _Server:
                 template = os.fork()
                 if template == 0:
                     self._become_template(client, *pipes)
-                self._templates[os.pidfd_open(template)] = template
+                self._templates[open_process(template)] = template
         for pipe in pipes:
             os.close(pipe)
 

@@ -25,6 +25,7 @@ from orchestrator.contracts.child_processes import python_module
 from orchestrator.contracts.exit_codes import FAILED_ALONE, reasons
 from orchestrator.contracts.files import write_once
 from workers.runtime.host import SECRET_BYTES
+from workers.runtime.process_ends import open_process
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5.0  # for the others, once a rank has ended
@@ -116,7 +117,7 @@ class Running:
 
     def __init__(self, children: dict[int, int]) -> None:
         self._ranks = children
-        self._open = {os.pidfd_open(child): child for child in children}
+        self._open = {open_process(child): child for child in children}
         self._ended: list[tuple[int, int]] = []  # (rank, exit code) without those that we killed
         self._killed = False
 

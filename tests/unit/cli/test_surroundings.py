@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -104,6 +105,19 @@ def test_trials_are_refused_on_macos_before_anything_is_staged(
     assert isinstance(done.exception, LaunchError)
     assert "trials run on Linux only, and this is macOS" in str(done.exception)
     assert not (tmp_path / "sweeps").exists()
+
+
+def test_trials_are_refused_where_the_kernel_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(process: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    operating_system.refuse_other_than_linux()
+    monkeypatch.setattr(operating_system, "open_process", refused)
+    monkeypatch.setattr(operating_system, "release", lambda: "4.18.0")
+    with pytest.raises(
+        LaunchError, match=r"since 5\.3; this is 4\.18\.0 \(Function not implemented\)\n    -> use"
+    ):
+        operating_system.refuse_other_than_linux()
 
 
 def test_a_warm_process_never_runs_what_lies_in_the_working_directory(
