@@ -26,12 +26,10 @@ _SECONDS = 30.0  # for a client that has connected to send its pipes
 class _Server:
     def __init__(self, listener: socket.socket, directory: Path, forkable: bool) -> None:
         self._listener, self._directory, self._forkable = listener, directory, forkable
-        self._templates: dict[
-            int, int
-        ] = {}  # processes by descriptors that are readable once they have ended
+        self._templates: dict[int, int] = {}  # processes, by descriptors that tell their end
 
     def run(self) -> None:
-        # Who waits for a full queue of clients holds the lock: it is empty before the server wants the lock.
+        # A client that waits for a place in a full queue holds the lock, so the queue is emptied first.
         while self._templates or self._has_news() or not delete_unless(self._has_news, self._directory):
             for ready in select.select([self._listener.fileno(), *self._templates], [], [])[0]:
                 if ready in self._templates:
@@ -47,9 +45,7 @@ class _Server:
     def _fork_template(self, client: socket.socket) -> None:
         client.settimeout(_SECONDS)
         pipes: list[int] = []
-        with suppress(
-            OSError
-        ):  # a client that is gone, or no process to be had: the client sees its pipes closed
+        with suppress(OSError):  # the client is gone, or sees by its pipes that no process could be made
             pipes = socket.recv_fds(client, 1, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)[1]
             if len(pipes) == DESCRIPTORS:
                 template = os.fork()

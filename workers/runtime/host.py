@@ -48,7 +48,7 @@ class AttemptHost:
     `threads` limits the template's thread pools; each attempt sets torch's threads to its granted cores.
     `gpus`: UUIDs of the GPUs that its attempts see; without any they see what this process sees. CUDA reads
     them once, so each choice of GPUs needs its own template. `launch`: hosts on this machine with the same
-    one share what their templates import, and the thread pools of the first of them; they must not see GPUs.
+    one share what their templates import, for the `threads` of the first one; they must not see GPUs.
     """
 
     def __init__(
