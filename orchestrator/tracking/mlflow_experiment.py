@@ -14,6 +14,7 @@ from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from orchestrator.contracts.no_room import FULL, no_room
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.errors import FrontierError, TrackingError
 from orchestrator.tracking.mlflow_client import client_of
@@ -32,6 +33,8 @@ from orchestrator.tracking.tracking_uri import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+_SQLITE_IS_FULL = "database or disk is full"
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,8 @@ def _in_our_words(error: Exception, uri: str) -> TrackingError:
     elif status == HTTPStatus.FORBIDDEN:
         problem = f"{server} lets nothing be written"
         fix = f"give the account of {USER} the right to edit there; or is the host not in --allowed-hosts?"
+    elif _SQLITE_IS_FULL in str(error) or no_room(error) in FULL:
+        problem, fix = f"{server} cannot be written, because the disk is full", "free some disk space"
     else:
         problem, fix = f"{server} cannot be written ({type(error).__name__})", "bring it back"
     return TrackingError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 from ledger_builder import Fate, LedgerBuilder, task
+from sqlalchemy.exc import OperationalError
 from virtual_sweeps import Project
 
 from orchestrator.contracts import layout
@@ -26,6 +29,7 @@ from orchestrator.contracts.price import DevicePrice, PriceBook
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
+from orchestrator.tracking import mlflow_experiment
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_reader import runs_pages
 from orchestrator.tracking.mlflow_runs import STATE, MetricPoint
@@ -339,6 +343,27 @@ def test_what_a_server_refuses_is_said_with_what_to_do(tmp_path, status, said):
     assert "frontier sync" in message
     assert ("MLFLOW_TRACKING_USERNAME" in message) == (status != 500)
     assert "no words of the server" not in message
+
+
+@pytest.mark.parametrize(
+    "full",
+    [
+        OperationalError("INSERT INTO runs", {}, sqlite3.OperationalError("database or disk is full")),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    ],
+)
+def test_a_full_disk_is_no_store_to_bring_back(tmp_path, monkeypatch, full):
+    built = LedgerBuilder(tmp_path, "full")
+    built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])
+    built.finish_all()
+
+    def refuse(uri: str) -> None:
+        raise full
+
+    monkeypatch.setattr(mlflow_experiment, "client_of", refuse)
+    words = r"cannot be written, because the disk is full; the records lack nothing\n    -> free some disk"
+    with pytest.raises(TrackingError, match=words):
+        sync(built.ledger, f"sqlite:///{tmp_path}/mlflow.db")
 
 
 @contextmanager
