@@ -45,7 +45,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from seqeval.metrics.sequence_labeling import get_entities
 
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
@@ -53,8 +52,8 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.data.examples import Example
 from workers.documents import Documents
-from workers.metrics import entities_by_sentence
-from workers.tasks import Encoded, decode_subwords, decode_tags, predicted_values
+from workers.metrics import Mentions
+from workers.tasks import Encoded, predicted_values
 from workers.thresholds import probabilities
 
 Floats = NDArray[np.float64]
@@ -79,15 +78,18 @@ def scored_examples(
     logits: Sequence[NDArray[np.floating[Any]]],
     threshold: float | None = None,
     documents: Documents | None = None,
+    mentions: Mentions | None = None,
 ) -> ScoredExamples | None:
     """`examples` and `data` are the same ones, before and after encoding; `logits` in their order. The
-    `threshold` is that of a multilabel model. `documents`: of all folds, where the examples are those of one:
-    the documents of the others then add 0 to both numbers.
+    `threshold` is that of a multilabel model, `mentions` are those that the metric of a ner task counts.
+    `documents`: of all folds, where the examples are those of one: the documents of the others then add 0 to
+    both numbers.
 
     None for the loss, and where the metric is missing.
     """
     if task.kind is TaskKind.NER:
-        parts = _of_mentions(task.metric, data, logits, labels)
+        assert mentions is not None
+        parts = _ratio(task.metric, *mentions.counts().T)
     elif task.kind is TaskKind.REGRESSION:
         parts = _of_values(task.metric, np.array(data.values), predicted_values(data, logits))
     elif task.kind is TaskKind.MULTILABEL:
@@ -104,23 +106,6 @@ def scored_examples(
         floats(np.bincount(places, weights=part, minlength=len(documents))) for part in parts
     )
     return ScoredExamples(task.metric, documents.test_set, numerator, denominator, documents.unit)
-
-
-def _of_mentions(
-    metric: MetricName, data: Encoded, logits: Sequence[Any], labels: tuple[str, ...]
-) -> Parts | None:
-    if metric is MetricName.SUBWORD_F1:
-        gold, predicted = decode_subwords(data, logits, labels)
-        gold_entities, predicted_entities = (
-            [set(get_entities([tags])) for tags in both] for both in (gold, predicted)
-        )
-    else:
-        gold_entities, predicted_entities = (
-            entities_by_sentence(both) for both in (data.tags, decode_tags(data, logits, labels))
-        )
-    pairs = list(zip(gold_entities, predicted_entities, strict=True))
-    counts = np.array([[len(w & f), len(f), len(w)] for w, f in pairs], dtype=np.float64).reshape(-1, 3)
-    return _ratio(metric, counts[:, 0], counts[:, 1], counts[:, 2])
 
 
 def _ratio(metric: MetricName, correct: Floats, predicted: Floats, gold: Floats) -> Parts | None:

@@ -26,10 +26,12 @@ from workers.losses import summed_loss
 from workers.metrics import (
     class_answers,
     mention_answers,
+    mentions_of_subwords,
+    mentions_of_words,
     score_labels,
+    score_mentions,
     score_sequences,
     score_subwords,
-    score_tags,
     score_values,
 )
 from workers.models.masks import padding_known
@@ -87,13 +89,16 @@ def evaluate(
     logits, loss = _answers(model, flat, batch_size, ranks)
     classes: dict[str, ClassAnswers] = {}
     targets = sum(flat.targets)
+    mentions = None  # that the task's metric counts
     if task.kind is TaskKind.NER:
-        tags = decode_tags(data, logits, labels)
-        scores, one_class = score_tags(data.tags, tags), False
+        mentions = mentions_of_words(data.tags, decode_tags(data, logits, labels))
+        scores, one_class = score_mentions(mentions), False
         if examples is not None:
-            classes = mention_answers(labels, data.tags, tags)
+            classes = mention_answers(labels, mentions)
         if data.repeated:
-            scores |= score_subwords(*decode_subwords(data, logits, labels))
+            of_subwords = mentions_of_subwords(*decode_subwords(data, logits, labels))
+            scores |= score_subwords(of_subwords)
+            mentions = of_subwords if task.metric is MetricName.SUBWORD_F1 else mentions
     elif task.kind is TaskKind.REGRESSION:
         scores = score_values(np.array(data.values), predicted_values(data, logits))
         one_class = float(np.std(np.stack(logits))) < ONE_VALUE_DEVIATION
@@ -120,7 +125,9 @@ def evaluate(
         mean_loss = MetricValue(missing="there is no word to label")
     document_scores = None
     if examples is not None:
-        document_scores = scored_examples(task, labels, examples, data, logits, threshold, documents)
+        document_scores = scored_examples(
+            task, labels, examples, data, logits, threshold, documents, mentions
+        )
     return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores, threshold, classes)
 
 
@@ -165,7 +172,7 @@ def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, En
     for split, data in parts.items():
         rows: Sequence[Any] = data.labels
         tags = [[labels[label] for label in row if label != IGNORED] for row in rows]
-        if score_subwords(tags, tags)[task.metric].missing is not None:
+        if score_subwords(mentions_of_subwords(tags, tags))[task.metric].missing is not None:
             problem = f"{split} has no {task.metric}: max_length cuts off all of its mentions"
             fix = "raise max_length, or set another metric of the task"
             raise DataError(f"task {task.name}", None, problem, fix)

@@ -17,7 +17,9 @@ score depends on the tokenizer and is not comparable between vocabularies.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,33 +35,43 @@ from orchestrator.contracts.vocabulary import TaskKind
 VERSION = "2"  # part of the fingerprint: raise it whenever a definition here changes
 
 
-def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metrics:
-    """Return entity precision, recall and F1 of predicted tags; both have one tag per word."""
-    gold_entities, predicted_entities = (
-        set().union(*entities_by_sentence(tags)) for tags in (gold, predicted)
-    )
+Tags = Sequence[Sequence[str]]  # of each sentence one per word, or per sub-word
+Entity = tuple[Any, ...]  # its type, first and last place among them
+
+
+@dataclass(frozen=True, repr=False)
+class Mentions:
+    """The entities of tagged sentences, a set per sentence: found once, and counted in several ways."""
+
+    gold: list[set[Entity]]
+    predicted: list[set[Entity]]
+
+    def counts(self) -> NDArray[np.float64]:
+        """Return how many are in both, how many were predicted and how many are gold: (sentences, 3)."""
+        pairs = zip(self.gold, self.predicted, strict=True)
+        counts = [[len(gold & predicted), len(predicted), len(gold)] for gold, predicted in pairs]
+        return np.array(counts, dtype=np.float64).reshape(-1, 3)
+
+
+def mentions_of_words(gold: Tags, predicted: Tags) -> Mentions:
+    """Return the entities of strict BIO tags; both have one tag per word."""
+    return Mentions(*(_strict_entities(tags) for tags in (gold, predicted)))
+
+
+def mentions_of_subwords(gold: Tags, predicted: Tags) -> Mentions:
+    """Return the entities that seqeval finds without a scheme; both have one tag per sub-word."""
+    return Mentions(*([set(get_entities(list(tags))) for tags in both] for both in (gold, predicted)))
+
+
+def score_mentions(mentions: Mentions) -> Metrics:
+    """Return entity precision, recall and F1 of words."""
     names = MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL, MetricName.ENTITY_F1
-    return dict(
-        zip(
-            names,
-            _precision_recall_f1(
-                len(gold_entities & predicted_entities), len(predicted_entities), len(gold_entities)
-            ),
-            strict=True,
-        )
-    )
+    return dict(zip(names, _scores_of(mentions), strict=True))
 
 
-def score_subwords(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metrics:
+def score_subwords(mentions: Mentions) -> Metrics:
     """Return micro F1 over tags of sub-words, as seqeval's `f1_score` without a scheme gives it."""
-    gold_entities, predicted_entities = (
-        set(get_entities([list(tags) for tags in both])) for both in (gold, predicted)
-    )
-    return {
-        MetricName.SUBWORD_F1: _precision_recall_f1(
-            len(gold_entities & predicted_entities), len(predicted_entities), len(gold_entities)
-        )[2]
-    }
+    return {MetricName.SUBWORD_F1: _scores_of(mentions)[2]}
 
 
 def score_sequences(
@@ -133,27 +145,24 @@ def class_answers(
     }
 
 
-def mention_answers(
-    labels: Sequence[str], gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> dict[str, ClassAnswers]:
-    """Count the mentions by type, those that have none as well. `labels`: `B-x` of each type; the tags as for
-    `score_tags`."""
-    wanted, found = (set().union(*entities_by_sentence(tags)) for tags in (gold, predicted))
-    types = [label.removeprefix("B-") for label in labels if label.startswith("B-")]
-    counts = {
-        of: [sum(mention[1] == of for mention in part) for part in (wanted & found, found, wanted)]
-        for of in sorted(types)
-    }
-    return {
-        of: ClassAnswers(right=right, given=given, examples=examples)
-        for of, (right, given, examples) in counts.items()
-    }
+def mention_answers(labels: Sequence[str], mentions: Mentions) -> dict[str, ClassAnswers]:
+    """Count the mentions of words by type, those that have none as well. `labels`: `B-x` of each type."""
+    right, given, wanted = Counter[str](), Counter[str](), Counter[str]()
+    for gold, predicted in zip(mentions.gold, mentions.predicted, strict=True):
+        for counted, entities in ((right, gold & predicted), (given, predicted), (wanted, gold)):
+            counted.update(entity[0] for entity in entities)
+    types = sorted(label.removeprefix("B-") for label in labels if label.startswith("B-"))
+    return {of: ClassAnswers(right=right[of], given=given[of], examples=wanted[of]) for of in types}
 
 
-def entities_by_sentence(sequences: Sequence[Sequence[str]]) -> list[set[tuple[Any, ...]]]:
-    """Return for each sentence (sentence, type, first word, end) of every entity."""
+def _strict_entities(sequences: Tags) -> list[set[Entity]]:
     parsed = Entities([list(tags) for tags in sequences], IOB2)
-    return [{entity.to_tuple() for entity in entities} for entities in parsed.entities]
+    return [{entity.to_tuple()[1:] for entity in entities} for entities in parsed.entities]
+
+
+def _scores_of(mentions: Mentions) -> tuple[MetricValue, ...]:
+    correct, predicted, gold = mentions.counts().sum(axis=0)
+    return _precision_recall_f1(int(correct), int(predicted), int(gold))
 
 
 def _score_relations(

@@ -34,7 +34,7 @@ from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data import cap_rows, label_set, read_split
-from workers.metrics import score_sequences, score_tags
+from workers.metrics import mentions_of_words, score_mentions, score_sequences
 
 _TOKENISED: dict[str, Any] = {}  # of the tuned script, by task
 
@@ -109,7 +109,8 @@ def train_cell(order: AttemptOrder, tuned: bool) -> dict[str, float]:
                 [(labels[g], labels[p]) for g, p in zip(gs, ps, strict=True) if g != -100]
                 for gs, ps in zip(gold, logits.argmax(-1), strict=True)
             ]
-            scores = score_tags([[g for g, _ in s] for s in pairs], [[p for _, p in s] for s in pairs])
+            tags = ([[pair[side] for pair in pairs_of] for pairs_of in pairs] for side in (0, 1))
+            scores = score_mentions(mentions_of_words(*tags))
         else:
             scores = score_sequences(
                 task.kind, labels, task.negative_label, np.asarray(gold), np.asarray(logits)

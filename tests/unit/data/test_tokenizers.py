@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.data import Text, Tokens
-from workers.metrics import score_subwords, score_tags
+from workers.metrics import mentions_of_subwords, mentions_of_words, score_mentions, score_subwords
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags, encode
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<unk>"]
@@ -201,9 +201,10 @@ def test_the_study_counts_two_entities_where_we_count_one() -> None:
     scores[row.index(1), 1] = 2
     gold, predicted = decode_subwords(encoded, [scores], labels)
     assert gold == [["B-x"] * pieces + ["O"]]
-    theirs = score_subwords(gold, predicted)[MetricName.SUBWORD_F1].value
+    theirs = score_subwords(mentions_of_subwords(gold, predicted))[MetricName.SUBWORD_F1].value
     assert theirs == pytest.approx(2 / (1 + pieces))
-    assert score_tags(encoded.tags, decode_tags(encoded, [scores], labels))[MetricName.ENTITY_F1].value == 1
+    of_words = mentions_of_words(encoded.tags, decode_tags(encoded, [scores], labels))
+    assert score_mentions(of_words)[MetricName.ENTITY_F1].value == 1
 
 
 TAGS = st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"]), min_size=1, max_size=8)
@@ -212,5 +213,5 @@ TAGS = st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"]), min_size=1, 
 @given(st.lists(TAGS, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_sub_word_f1_is_that_of_seqeval_without_a_scheme(gold: list[list[str]], source: Any) -> None:
     predicted = [[source.choice(["O", "B-x", "I-x", tag]) for tag in tags] for tags in gold]
-    found = score_subwords(gold, predicted)[MetricName.SUBWORD_F1]
+    found = score_subwords(mentions_of_subwords(gold, predicted))[MetricName.SUBWORD_F1]
     assert (found.value or 0) == pytest.approx(seqeval_f1(gold, predicted, zero_division=0))

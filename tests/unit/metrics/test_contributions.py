@@ -17,7 +17,13 @@ from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.contributions import ranks, scored_examples
 from workers.data.examples import Text, Tokens
-from workers.metrics import score_sequences, score_subwords, score_tags
+from workers.metrics import (
+    mentions_of_subwords,
+    mentions_of_words,
+    score_mentions,
+    score_sequences,
+    score_subwords,
+)
 from workers.tasks import Encoded, decode_subwords, decode_tags
 
 CLASSES = ("a", "b", "c")
@@ -99,11 +105,13 @@ def test_mentions_are_counted_by_document_and_the_sums_give_the_score(repeated, 
     )
     examples = [Tokens(("w",) * len(row), tuple(row), f"d{i // 2}") for i, row in enumerate(tags)]
     logits = [np.eye(5, dtype=np.float32)[row] for row in answered]
-    scores = score_tags(tags, decode_tags(data, logits, TAGS))
-    scores |= score_subwords(*decode_subwords(data, logits, TAGS))
+    of_words = mentions_of_words(tags, decode_tags(data, logits, TAGS))
+    of_subwords = mentions_of_subwords(*decode_subwords(data, logits, TAGS))
+    scores = score_mentions(of_words) | score_subwords(of_subwords)
     for metric in FIGURES[TaskKind.NER]:
         asked = task("t", TaskKind.NER).model_copy(update={"metric": metric})
-        record = scored_examples(asked, TAGS, examples, data, logits)
+        mentions = of_subwords if metric is MetricName.SUBWORD_F1 else of_words
+        record = scored_examples(asked, TAGS, examples, data, logits, mentions=mentions)
         if record is None:
             assert scores[metric].value is None
             continue

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, precisi
 
 from orchestrator.contracts.metrics import METRICS, MetricName, Metrics
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.metrics import score_sequences, score_tags
+from workers.metrics import mentions_of_words, score_mentions, score_sequences
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -42,12 +42,12 @@ def entity(metrics: Metrics) -> tuple[float | None, float | None, float | None]:
     ],
 )
 def test_strict_spans(gold: str, predicted: str, expected: tuple[float | None, ...]) -> None:
-    assert entity(score_tags([gold.split()], [predicted.split()])) == expected
+    assert entity(score_mentions(mentions_of_words([gold.split()], [predicted.split()]))) == expected
 
 
 def test_spans_are_counted_over_all_sentences_and_never_across_them() -> None:
-    metrics = score_tags([["B-x"], ["B-x", "O"]], [["B-x"], ["I-x", "B-x"]])
-    assert entity(metrics) == (0.5, 0.5, 0.5)
+    mentions = mentions_of_words([["B-x"], ["B-x", "O"]], [["B-x"], ["I-x", "B-x"]])
+    assert entity(score_mentions(mentions)) == (0.5, 0.5, 0.5)
 
 
 SENTENCES = st.lists(
@@ -58,7 +58,7 @@ SENTENCES = st.lists(
 @given(SENTENCES, st.randoms(use_true_random=False))
 def test_f1_is_that_of_seqeval_in_strict_mode(gold: list[list[str]], source: object) -> None:
     predicted = [[source.choice(["O", "B-x", "I-x", tag]) for tag in tags] for tags in gold]  # type: ignore[attr-defined]
-    found = score_tags(gold, predicted)[MetricName.ENTITY_F1]
+    found = score_mentions(mentions_of_words(gold, predicted))[MetricName.ENTITY_F1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = seqeval_f1(gold, predicted, mode="strict", scheme=IOB2, zero_division=0)

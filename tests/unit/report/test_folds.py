@@ -37,7 +37,7 @@ from orchestrator.tracking.price_terms import Terms
 from workers.contributions import scored_examples
 from workers.data.examples import Text
 from workers.documents import Documents
-from workers.metrics import class_answers, mention_answers, score_sequences
+from workers.metrics import class_answers, mention_answers, mentions_of_words, score_sequences
 from workers.tasks import Encoded
 
 LABELS = ("a", "b", "c")
@@ -389,7 +389,7 @@ def test_mentions_are_counted_by_type() -> None:
     gold = [["B-Drug", "I-Drug", "O"], ["B-Dose", "O", "B-Drug"]]
     given = [["B-Drug", "I-Drug", "O"], ["B-Drug", "O", "B-Drug"]]
     labels = ("O", "B-Drug", "I-Drug", "B-Dose", "I-Dose", "B-Form", "I-Form")
-    assert mention_answers(labels, gold, given) == {
+    assert mention_answers(labels, mentions_of_words(gold, given)) == {
         "Dose": ClassAnswers(right=0, given=0, examples=1),
         "Drug": ClassAnswers(right=2, given=3, examples=2),
         "Form": ClassAnswers(right=0, given=0, examples=0),
