@@ -12,17 +12,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.hidden import hidden
 from orchestrator.contracts.requests import InspectBackbone, InspectTask
 from orchestrator.contracts.sameness import visible
 from orchestrator.contracts.token_counts import CountTokens
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import DataError, FrontierError, WeightsError
 from workers.runtime.answers import answer_request
 from workers.runtime.core_dumps import forbid_core_dumps
 from workers.runtime.warm_imports import economical_imports, import_models, leave_out_bitsandbytes
+
+if TYPE_CHECKING:
+    from workers.data.corpus import Corpus
 
 
 def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
@@ -85,16 +89,29 @@ def _note(spec: BackboneSpec, adapter: int, heads: tuple[str, ...]) -> str | Non
 
 
 def inspect_files(request: InspectTask) -> Iterator[dict[str, Any]]:
-    """The counts of `workers.data.inspect_task`. Before the error of a file inside a corpus comes {"named":
-    which file that is}: for the terminal of the user who holds the corpus, and nothing else."""
-    from workers.data import file_name, inspect_task
+    """The counts of `workers.data.inspect_task`, and the score of `guessing` on the task's metric, None where
+    that is not defined. Before the error of a file inside a corpus comes {"named": which file that is}: for
+    the terminal of the user who holds the corpus, and nothing else."""
+    from workers.data import file_name, inspect_corpus, read_corpus
 
+    root = Path(request.root)
     try:
-        yield inspect_task(request.task, Path(request.root))
+        corpus = read_corpus(request.task, root)
+        answer = inspect_corpus(corpus, root)
+        yield answer | {"guessing": None if answer["unscorable"] else _guessing(corpus)}
     except DataError as error:
         if (name := file_name(error.file)) is not None:
             yield {"named": f"{error.file} is {visible(name)}"}
         raise
+
+
+def _guessing(corpus: Corpus) -> float | None:
+    from workers.guessing import guessing
+
+    train, test = (corpus.splits.get(split) for split in (Split.TRAIN, Split.TEST))
+    if not train or not test:
+        return None
+    return guessing(corpus.task, corpus.labels, train, test).get(corpus.task.metric)
 
 
 def main(arguments: list[str]) -> int:

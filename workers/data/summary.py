@@ -42,7 +42,12 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     with `folds` what all of them test, while the splits are those of the first fold of seed 0.
     Raises what `read_corpus` and `check_known` raise, so that no text that was mistaken for labels is shown.
     """
-    answer = inspect_corpus(read_corpus(task, root))
+    return inspect_corpus(read_corpus(task, root), root)
+
+
+def inspect_corpus(corpus: Corpus, root: Path) -> dict[str, Any]:
+    """Return the answer of `inspect_task` for a corpus that has been read below `root`. Raises the same."""
+    answer, task = _inspect_one(corpus), corpus.task
     for fold in folds_of(task.folds)[1:]:
         assert fold is not None
         other = read_corpus(task, root, which=FoldOfSeed(fold, 0))
@@ -50,8 +55,7 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     return answer
 
 
-def inspect_corpus(corpus: Corpus) -> dict[str, Any]:
-    """Return the answer of `inspect_task` for a corpus that has been read. Raises what `check_known` does."""
+def _inspect_one(corpus: Corpus) -> dict[str, Any]:
     task = corpus.task
     for split, examples in corpus.splits.items():
         check_known(task, corpus.labels, split, examples)

@@ -11,7 +11,6 @@ from statistics import NormalDist
 from rich.table import Table
 
 from orchestrator.cli.catalogue.arguments import parse_settings, unknown_name
-from orchestrator.cli.catalogue.guessing import guessing_of
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
@@ -25,7 +24,7 @@ from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.guessing import answer_to_all
 from orchestrator.contracts.hub import snapshot_of
-from orchestrator.contracts.metrics import METRICS
+from orchestrator.contracts.metrics import IN_THE_UNIT, METRICS
 from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.requests import InspectTask, Staged, StageRequest
 from orchestrator.contracts.split_counts import SplitCounts
@@ -54,7 +53,7 @@ def show_task(
     if digest is not None:
         remember_counts(cache, spec, digest, {spec.max_length: counts_of(answer)})
     if as_json:
-        print_json(answer | {"guessing": guessing_of(spec, answer)})
+        print_json(answer)
     else:
         show_splits(spec, answer, Terminal())
     if (unscorable := answer["unscorable"]) is not None:
@@ -115,13 +114,9 @@ _FEW = 10  # units, with which no interval is worth a figure
 
 def _what_decides(spec: TaskSpec, answer: WorkerAnswer) -> Iterator[str]:
     """Yield what a score will be compared with, and how well so many rows of test can measure it."""
-    if (floor := guessing_of(spec, answer)) is not None:
-        yield f"{METRICS[spec.metric].title} of guessing ({answer_to_all(spec.kind)}): {floor:.3f}"
-    train, test = (answer["splits"].get(split, {}) for split in (Split.TRAIN, Split.TEST))
-    if spec.kind is TaskKind.REGRESSION and "deviation" in test and "mean" in train:
-        error = math.hypot(test["deviation"], test["mean"] - train["mean"])
-        unit = f" {spec.unit}" if spec.unit else ""
-        yield f"root mean squared error of guessing (always the mean of train): {error:.3f}{unit}"
+    if (floor := answer["guessing"]) is not None:
+        unit = f" {spec.unit}" if spec.unit and spec.metric in IN_THE_UNIT else ""
+        yield f"{METRICS[spec.metric].title} of guessing ({answer_to_all(spec.kind)}): {floor:.3f}{unit}"
     if answer["units"] is None:
         return
     count, unit = answer["units"]

@@ -100,3 +100,63 @@ def test_what_decides_a_study_is_shown(tmp_path: Path) -> None:
     answer = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert answer["guessing"] == 0.75
     assert answer["units"] == [64, "texts"]
+
+
+def inspect_numbers(folder: Path, kind: str, reader: str, lines: dict[str, list[str]], suffix: str) -> str:
+    """Write a task over files of one suffix and return what the command prints about it."""
+    (folder / "mine" / "tasks").mkdir(parents=True)
+    files = ", ".join(f"{split}: [{split}.{suffix}]" for split in lines)
+    (folder / "mine" / "tasks" / "ours.yaml").write_text(
+        f"title: Ours\ndomain: clinical\n{kind}\nreader: {{{reader}, files: {{{files}}}}}\n"
+    )
+    for split, rows in lines.items():
+        (folder / f"{split}.{suffix}").write_text("\n".join(rows) + "\n")
+    words = ["task", "inspect", "ours", f"data_dir={folder}", "--catalogue", str(folder / "mine")]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("mae", "mean absolute error of guessing (always the same number, that of train): 3.000 days"),
+        ("rmse", "root mean squared error of guessing (always the same number, that of train): 1.166 days"),
+        ("pearson", None),
+    ],
+)
+def test_guessing_a_number_is_shown_in_the_metric_of_the_task(
+    tmp_path: Path, metric: str, expected: str | None
+) -> None:
+    """The median of train is 0, its mean 2.4; test has 2 and 4."""
+    numbers = {"train": [0, 0, 1, 11, 0], "dev": [2, 4], "test": [2, 4]}
+    lines = {
+        split: [
+            "text,days",
+            *(f"{split} letter {round_} {n},{d}" for round_ in range(8) for n, d in enumerate(of)),
+        ]
+        for split, of in numbers.items()
+    }
+    kind = f"kind: regression\nmetric: {metric}\nunit: days"
+    shown = inspect_numbers(tmp_path, kind, "format: csv, text: text, label: days", lines, "csv")
+    if expected is None:
+        assert "of guessing" not in shown
+    else:
+        assert expected in shown
+
+
+def test_guessing_of_mentions_is_to_find_nothing(tmp_path: Path) -> None:
+    lines = {
+        split: [f"{split}{n}\tO\naspirin\tB-DRUG\n" for n in range(20)] for split in ("train", "dev", "test")
+    }
+    shown = inspect_numbers(tmp_path, "kind: ner\nmetric: entity_f1", "format: conll", lines, "tsv")
+    assert "entity F1 (strict spans, words) of guessing (no entity anywhere): 0.000" in shown
+
+
+def test_guessing_of_classes_is_shown_in_any_metric(tmp_path: Path) -> None:
+    lines = {
+        split: ["text,label", *(f"{split} letter {n},{'ab'[n % 2]}" for n in range(20))]
+        for split in ("train", "dev", "test")
+    }
+    kind = "kind: classification\nmetric: macro_auroc"
+    shown = inspect_numbers(tmp_path, kind, "format: csv, text: text, label: label", lines, "csv")
+    assert "of guessing (always the commonest class of train): 0.500" in shown
