@@ -101,9 +101,9 @@ def show_splits(spec: TaskSpec, answer: WorkerAnswer, console: Terminal) -> None
     console.print(f"{spec.title} ({spec.kind}), metric {answer['metric']}", highlight=False)
     console.print(_splits_table(answer))
     for line in _what_decides(spec, answer):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False)
     for line in answer["caveats"]:
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+        console.print(line, style="yellow", highlight=False)
     if spec.note:
         console.print(f"note: {spec.note}", highlight=False)
 

@@ -106,7 +106,7 @@ def init(
     _show(source, study, begin, good_enough, _why_good_enough(wishes, unit), console)
     show_splits(spec, answer, console)
     if study.may_have_folds:
-        console.print(_FOLDS.format(rows=look.rows), highlight=False, soft_wrap=True)
+        console.print(_FOLDS.format(rows=look.rows), highlight=False)
     try:
         task_file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(task_file, text)

@@ -6,6 +6,7 @@ import dataclasses
 
 from rich.console import Console
 
+from orchestrator.cli.plan.forecast import measuring
 from orchestrator.cli.terminal import styled
 from orchestrator.errors import OverBudgetError
 from orchestrator.execution.budget_guard import Allowance
@@ -17,11 +18,12 @@ from orchestrator.units import quantity, rounded
 def show_budget(plan: Plan, console: Console) -> None:
     """Show what a run would report about the budget. Raises ConfigError if the sweep has no figure for it."""
     for limit in limits(plan):
-        style, remark = ("red", "") if limit.is_over else _remark(limit)
-        console.print(styled("budget", style), f"{_against_limit(limit)}{remark}", highlight=False)
         if limit.is_over:
+            console.print(styled("budget", "red"), _against_limit(limit), highlight=False)
             for line in _option_lines(plan, limit):
                 console.print(line, highlight=False)
+        else:
+            _show_remark(plan, limit, console)
 
 
 def budget_json(plan: Plan) -> list[dict[str, object]]:
@@ -52,8 +54,7 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
                 "\n    -> ".join([f"budget: {_against_limit(limit)}", *_option_lines(plan, limit)])
             )
     for limit in budget_limits:
-        style, remark = _remark(limit)
-        console.print(styled("budget", style), f"{_against_limit(limit)}{remark}", highlight=False)
+        _show_remark(plan, limit, console)
     return Allowance(min(limit.device_hours_left for limit in budget_limits)) if budget_limits else None
 
 
@@ -68,14 +69,24 @@ def tell_left(plan: Plan, console: Console) -> None:
         f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
         "command continues from here",
         highlight=False,
-        soft_wrap=True,
     )
+
+
+def _show_remark(plan: Plan, limit: BudgetLimit, console: Console) -> None:
+    style, remark = _remark(limit)
+    console.print(styled("budget", style), f"{_against_limit(limit)}{remark}", highlight=False)
+    if limit.ahead is None:
+        console.print(
+            f"    -> to check it beforehand: {measuring(plan)}, where the trials will run",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _remark(limit: BudgetLimit) -> tuple[str, str]:
     """Return a colour, and what a limit that the forecast does not exceed means for the run."""
     if limit.ahead is None:
-        return "yellow", "; no trial begins once it is spent"
+        return "yellow", ": it is checked only while trials run, and none begins once it is spent"
     if limit.chance_of_more:
         many = f"{100 * limit.chance_of_more:.0f} of 100 such sweeps"
         return "yellow", f"; about {many} need more: no trial begins once it is spent"
@@ -87,7 +98,7 @@ def _against_limit(limit: BudgetLimit) -> str:
     if limit.spent:
         text += f", {rounded(limit.spent)} spent"
     if limit.ahead is None:
-        return f"{text}, and no forecast of all that is to run"
+        return f"{text}; there is no forecast to compare it with"
     text += f"; forecast {rounded(limit.spent + limit.ahead)}"
     most = limit.most_ahead
     return text if most is None else f"{text}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from orchestrator.planning import Forecast, Plan
 from orchestrator.planning.forecast import Interval
@@ -27,12 +30,20 @@ def forecast_lines(plan: Plan) -> list[str]:
         unknown = f"no forecast for {forecast.unknown_trials} of them"
         return [
             f"{what}; {unknown}: the catalogue does not say how large their models are, or how many rows "
-            "they train on; `frontier plan --measure` finds out"
+            "they train on"
         ]
     level = f"{10 * forecast.interval_level:.0f} of 10 such sweeps end inside each"
     from_ledger = forecast.basis == "ledger"
     ranges = f"  ranges       {level if from_ledger else 'assumed: not all rest on finished trials'}"
     return [f"{what}; {_hours(forecast)}", *_beside(forecast), ranges, _ground(forecast)]
+
+
+def measuring(plan: Plan) -> str:
+    """Return the command that gives a plan its forecast. Keys of the command line are not repeated in it."""
+    sweep = plan.sweep
+    file = os.path.relpath(sweep.file) if sweep.file.is_relative_to(Path.cwd()) else str(sweep.file)
+    keys = " and the same keys" if sweep.source.overridden else ""
+    return f"`frontier plan {shlex.quote(file)} --measure`{keys}"
 
 
 def _hours(forecast: Forecast) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from orchestrator.cli.plan.attempt_limit import over_attempt_hours, show_over_attempt_hours
 from orchestrator.cli.plan.budget import budget_json
-from orchestrator.cli.plan.forecast import forecast_lines
+from orchestrator.cli.plan.forecast import forecast_lines, measuring
 from orchestrator.cli.plan.memory_warnings import show_too_large, too_large
 from orchestrator.cli.plan.placement import placement_json, show_calibrations, show_placements
 from orchestrator.cli.plan.recipes import learning_rates, recipes_json, show_few_steps
@@ -143,7 +143,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     _show_contaminated(plan, console)
     for task, lines in _caveats(plan).items():
         for line in lines:
-            console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
+            console.print(styled(f"{task}:", "yellow"), line, highlight=False)
     _show_stale(plan.stale, console)
     _show_kept(plan, console)
     for problem in plan.inputs.missing[:_MOST_LINES]:
@@ -160,7 +160,11 @@ def show_plan(plan: Plan, console: Console) -> None:
             highlight=False,
         )
     told = token_lines(plan) if plan.to_run or plan.candidates_to_run else ()
-    for line in [*to_stage(plan), *forecast_lines(plan), *told]:
+    for line in [*to_stage(plan), *forecast_lines(plan)]:
+        console.print(line, highlight=False)
+    if plan.forecast.unknown_trials:
+        console.print(f"    -> {measuring(plan)} finds out", highlight=False, soft_wrap=True)
+    for line in told:
         console.print(line, highlight=False)
     show_weights(plan, console)
     show_logged(plan, console)

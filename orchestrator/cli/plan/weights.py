@@ -28,7 +28,6 @@ def show_logged(plan: Plan, console: Console) -> None:
     console.print(
         f"  models       those that are kept are also logged to MLflow (log_models){much}",
         highlight=False,
-        soft_wrap=True,
     )
     if tasks := sensitive_tasks(plan.sweep):
         console.print(
@@ -36,7 +35,6 @@ def show_logged(plan: Plan, console: Console) -> None:
             f"the data of {named_list(tasks, _MOST)} are sensitive: weights can give away text that they "
             "were trained on, and users of the MLflow server can download them",
             highlight=False,
-            soft_wrap=True,
         )
 
 
@@ -52,12 +50,10 @@ def show_weights(plan: Plan, console: Console) -> None:
             f"{named_list(cells, _MOST)}\n    -> set keep_gib higher, or train one again with "
             "`frontier export --retrain`",
             highlight=False,
-            soft_wrap=True,
         )
     if forecast.kept:
         each = "" if not forecast.each else f", and {byte_size(forecast.each)} for each trial that runs"
         console.print(
             f"  weights      at most {byte_size(forecast.kept)} of whole models are kept ({limit}){each}",
             highlight=False,
-            soft_wrap=True,
         )

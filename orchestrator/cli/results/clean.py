@@ -104,7 +104,7 @@ def show_cleaning(ledger: Ledger, cleaning: Cleaning, deleted: bool, console: Co
     if cleaning.folders:
         console.print(table)
     for reason in cleaning.kept:
-        console.print(reason, style="yellow", highlight=False, soft_wrap=True)
+        console.print(reason, style="yellow", highlight=False)
     folders = quantity(len(cleaning.folders), "folder")
     if not cleaning.folders:
         console.print(f"{name}: nothing can be deleted", highlight=False)

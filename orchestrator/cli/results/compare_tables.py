@@ -102,7 +102,7 @@ def _show_lines(title: str, key: _Lines, rows: Sequence[ComparedRow], console: C
     for line in dict.fromkeys(line for row in both for line in row[key]):
         cells = _cells([row for row in both if line in row[key]], both)
         style = "" if key == "changed" else "yellow"
-        console.print(styled(f"{title}:", style), f"{line} ({cells})", highlight=False, soft_wrap=True)
+        console.print(styled(f"{title}:", style), f"{line} ({cells})", highlight=False)
 
 
 def _cells(rows: Sequence[ComparedRow], of: Sequence[ComparedRow]) -> str:

@@ -81,6 +81,6 @@ def tell_set(scores: Scores, notes: tuple[str, ...], console: Console) -> None:
     nothing."""
     what = f"Normalisation set: {scores.points} points. Add or drop one, and every score can move."
     for line in (what, *(f"  {text}" for text in scores.normalisation), *notes):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False)
     for line in scores.warnings:
-        console.print(f"warning: {line}", style="yellow", highlight=False, soft_wrap=True)
+        console.print(f"warning: {line}", style="yellow", highlight=False)

@@ -61,7 +61,6 @@ def tell_changed(tasks: Sequence[str], console: Console) -> None:
             f"{name}: its files changed while trials ran, so results may be of different rows\n"
             "    -> rerun the command with the new files: it trains this task again",
             highlight=False,
-            soft_wrap=True,
         )
 
 

@@ -90,10 +90,10 @@ def show_status(ledger: Ledger, console: Console) -> None:
     if weights is not None and (weights.kept or weights.dropped):
         console.print(kept_line(weights), highlight=False)
         if line := over_limit_line(weights):
-            console.print(styled("weights", "yellow"), line, highlight=False, soft_wrap=True)
+            console.print(styled("weights", "yellow"), line, highlight=False)
     for task, lines in status["caveats"].items():
         for line in lines:
-            console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
+            console.print(styled(f"{task}:", "yellow"), line, highlight=False)
     for failure in status["failed"][:_MOST_FAILED]:
         console.print(
             styled(failure["kind"], "red"),

@@ -95,6 +95,20 @@ def test_without_searches_nothing_is_said_of_tuning(tmp_path: Path) -> None:
     assert plan.forecast.tuning_device_hours == 0
 
 
+def test_no_line_of_a_plan_is_wider_than_the_terminal(tmp_path: Path) -> None:
+    """But those with a command, which has to be pasted as it stands."""
+    long = SplitCounts(examples=50, max_length=8, cut=40)
+    plan = Project(tmp_path).plan(keep_gib=1e-6, log_models=True)
+    counts = {"demo-outcome": {8: {Split.TRAIN: long, Split.TEST: long}}}
+    plan = replace(plan, inputs=plan.inputs.model_copy(update={"counts": counts}))
+    out = io.StringIO()
+    show_plan(plan, Console(file=out, width=72))
+    lines = out.getvalue().splitlines()
+    assert any(line.startswith("weights") for line in lines)
+    assert any(line.startswith("demo-outcome:") for line in lines)
+    assert [line for line in lines if len(line) > 72] == []
+
+
 def test_the_forecast_has_an_interval_for_each_figure(tmp_path: Path) -> None:
     lines = shown(Project(tmp_path).plan(prices="aws-us-east-1"))
     found = {line.split()[0]: line for line in lines if line.startswith("  ")}
@@ -148,6 +162,33 @@ def test_a_budget_that_may_not_suffice_says_how_many_such_sweeps_need_more(tmp_p
 def test_a_budget_that_suffices_lets_a_run_begin(tmp_path: Path) -> None:
     assert pass_gate(Project(tmp_path).plan(), Console()) is None
     assert pass_gate(Project(tmp_path).plan(budget={"core_hours": 100}), Console()) is not None
+
+
+def test_a_budget_without_a_forecast_says_that_only_the_run_checks_it_and_what_forecasts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "letters.yaml").write_text(
+        "title: x\nkind: ner\ndomain: clinical\nmetric: entity_f1\n"
+        "reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}}\n"
+    )
+    keys: dict[str, Any] = {"catalogues": [str(tmp_path)], "tasks": ["letters"], "budget": {"core_hours": 2}}
+    monkeypatch.chdir(tmp_path)
+    plan = Project(tmp_path).plan(**keys)
+    expected = [
+        "budget 2 core-hours; there is no forecast to compare it with: it is checked only while trials run, "
+        "and none begins once it is spent",
+        "    -> to check it beforehand: `frontier plan virtual.yaml --measure`, where the trials will run",
+    ]
+    assert shown(plan)[-2:] == expected
+    assert "    -> `frontier plan virtual.yaml --measure` finds out" in shown(plan)
+    console = Console(record=True, width=200)
+    allowance = pass_gate(plan, console)
+    assert console.export_text().splitlines() == expected
+    assert allowance is not None
+    assert not allowance.hold()
+    with_keys = Project(tmp_path).plan("seeds=1", **keys)
+    assert shown(with_keys)[-1].endswith("--measure` and the same keys, where the trials will run")
 
 
 def test_what_a_run_took_is_shown_beside_its_forecast(tmp_path: Path) -> None:
