@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
@@ -27,6 +28,13 @@ def mirror_of(remote: Remote, sweep: str) -> Mirror:
 def storage_here(storage: str) -> Path:
     """Return the directory on this machine: the storage itself, or the mirror of the object store."""
     return Remote(storage).mirror() if is_uri(storage) else Path(storage)
+
+
+def in_command(directory: Path) -> str:
+    """Return what names a sweep in a command that is printed, ready for a shell: its name where the command
+    looks for it, else its path."""
+    found = directory.parent.resolve() == HOME.resolve()
+    return shlex.quote(directory.name if found else str(directory))
 
 
 def ledger_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> Ledger:

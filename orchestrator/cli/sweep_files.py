@@ -62,7 +62,8 @@ def _unknown(name: str, shipped: list[str]) -> Problem:
         fix.append(f"YAML files here: {', '.join(here)}")
     if (HOME / name / layout.SWEEP).is_file():
         fix.append(
-            f"{HOME / name} holds its results (`frontier status {name}`), and not the file it ran from"
+            f"{HOME / name} holds its results (`frontier status {shlex.quote(name)}`), and not the file it "
+            "ran from"
         )
     return Problem(name, "", "there is no sweep file of this name", "\n       ".join(fix))
 

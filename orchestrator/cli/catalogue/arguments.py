@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ def unknown_name(name: str, names: Iterable[str], noun: str) -> Iterator[Problem
     if name not in entries:
         fix = f"{did_you_mean(name, entries)} (entries of your own: --catalogue DIRECTORY)"
         if noun == "task" and Path(name).exists():
-            fix = f"a task is a YAML file that names your data: `frontier init {name}` writes one"
+            fix = (
+                f"a task is a YAML file that names your data: `frontier init {shlex.quote(name)}` writes one"
+            )
         yield Problem("command line", noun, f"there is no {noun} {name!r}", fix)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -37,7 +38,7 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
     if is_uri(written_to):
         raise LaunchError(
             f"the records of {name} are in {written_to}, which needs no copy\n"
-            f"    -> `frontier report {sweep} --storage {written_to}` reads them there"
+            f"    -> `frontier report {sweep} --storage {shlex.quote(written_to)}` reads them there"
         )
     mark = Copy(
         sweep=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def _tell_gone(
         sweeps.say(
             f"its records stay in {storage or location}\n"
             f"    -> {resume} resumes from them; with access to that store "
-            f"`frontier report SWEEP --storage {storage or 'URI'}` shows them"
+            f"`frontier report SWEEP --storage {shlex.quote(storage or 'URI')}` shows them"
         )
     elif has_file:
         fetch, resume = (sweeps.cluster.command(verb, name) for verb in ("fetch", "resume"))

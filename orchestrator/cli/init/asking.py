@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 
@@ -12,6 +13,7 @@ from orchestrator.config.overrides import WHERE
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 
 GIVEN = "as you said"
+_MOST = 12  # names in a list
 
 
 class Asking:
@@ -51,8 +53,7 @@ class Asking:
         """Raise ConfigError with every wrong flag and every open question."""
         problems = list(self._wrong)
         for question in self._open:
-            fix = f"add {question.flag} " + ("|".join(question.choices) or "VALUE")
-            problems.append(Problem(WHERE, question.flag, f"{question.ask} {question.why}", fix))
+            problems.append(Problem(WHERE, question.flag, f"{question.ask} {question.why}", _fix(question)))
         if problems:
             raise ConfigError(problems)
 
@@ -68,14 +69,30 @@ def _prompted(question: Question) -> str:
     )
     if question.choices:
         typer.echo("  " + ", ".join(question.choices))
+    if question.others:
+        typer.echo(f"  or another column: {_listed(question.others)}")
     while True:
         answer = str(typer.prompt(f"  {question.flag}", default=question.default)).strip()
         if question.is_share and not _is_share(answer):
             typer.echo("  expected a number from 0 to 1, say 0.02")
-        elif question.choices and answer not in question.choices:
-            typer.echo(f"  unknown value: {did_you_mean(answer, question.choices)}")
+        elif question.choices and answer not in (*question.choices, *question.others):
+            typer.echo(f"  unknown value: {did_you_mean(answer, (*question.choices, *question.others))}")
         else:
             return answer
+
+
+def _fix(question: Question) -> str:
+    """Return the options that answer it, ready for a shell."""
+    if not question.choices:
+        of = f", one of the columns {_listed(question.others)}" if question.others else ""
+        return f"add {question.flag} VALUE{of}"
+    options = [f"{question.flag} {shlex.quote(choice)}" for choice in question.choices[:_MOST]]
+    fix = "add " + ", or ".join(options)
+    return f"{fix}; or another column: {_listed(question.others)}" if question.others else fix
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shlex.quote, names[:_MOST])) + (", …" if len(names) > _MOST else "")
 
 
 def _is_share(answer: str) -> bool:

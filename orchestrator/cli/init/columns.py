@@ -68,13 +68,14 @@ class Answer:
 @dataclass(frozen=True)
 class Question:
     """What the file does not say. `choices` are columns or words that may be the answer; empty: any.
-    `is_share`: a number from 0 to 1."""
+    `others`: columns that are unlikely, and accepted. `is_share`: a number from 0 to 1."""
 
     flag: str
     ask: str
     why: str
     choices: tuple[str, ...] = ()
     default: str | None = None
+    others: tuple[str, ...] = ()
     is_share: bool = False
 
 
@@ -85,20 +86,29 @@ def words_in_name(name: str) -> set[str]:
     )
 
 
-def text_column(look: DataLook) -> Answer | Question:
-    """Return the column with texts, where there is exactly one."""
-    texts = [column for column in look.columns if _is_text(column)]
+def text_column(look: DataLook, second: str | None = None) -> Answer | Question:
+    """Return the column with texts, where there is exactly one. `second`: the column of second texts."""
+    texts = [column for column in look.columns if _is_text(column) and column.name != second]
     if len(texts) == 1:
         return Answer(
             texts[0].name, f"the only column with texts ({texts[0].mean_words:.0f} words on average)"
         )
+    pairs = "" if second else "; of pairs of texts, --second-text names the other"
     why = (
-        f"{len(texts)} columns hold texts of {_TEXT_WORDS} words or more on average"
+        f"{len(texts)} columns hold texts of {_TEXT_WORDS} words or more on average{pairs}"
         if texts
         else f"no column holds texts of {_TEXT_WORDS} words or more on average"
     )
     choices = texts or [column for column in look.columns if not column.lists]
-    return Question("--text", "Which column is the text?", why, _names(choices))
+    return _question(look, "--text", "Which column is the text?", why, _names(choices))
+
+
+def _question(
+    look: DataLook, flag: str, ask: str, why: str, choices: tuple[str, ...], more: tuple[str, ...] = ()
+) -> Question:
+    """Return the question for a column: likely ones and `more` answers are offered, others are named."""
+    others = tuple(column.name for column in look.columns if column.name not in choices)
+    return Question(flag, ask, why, (*choices, *more), others=others)
 
 
 def _free(look: DataLook, taken: Sequence[str | None]) -> list[ColumnLook]:
@@ -114,7 +124,7 @@ def number_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Quest
     """Return the column with the number that a regression predicts, where no other column can be meant."""
     names = _PATIENT | _DOCUMENT | _SITE
     numeric = [c for c in _free(look, taken) if c.numeric and not words_in_name(c.name) & names]
-    return _only(numeric, "--label", "Which column has the number?", _names(_free(look, taken)))
+    return _only(look, numeric, "--label", "Which column has the number?", _names(_free(look, taken)))
 
 
 def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
@@ -130,13 +140,15 @@ def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Questi
     if len(open_columns) == 1 and open_columns[0].numeric:
         return Answer(open_columns[0].name, f"the only column of its kind: {_values(open_columns[0])}")
     if not classes:
-        many = [f"{column.name!r} has {_values(column)}" for column in open_columns]
+        alike = [c for c in look.columns if c.name not in taken and not c.lists and c.distinct == 1]
+        many = [f"{column.name!r} has {_values(column)}" for column in (*open_columns, *alike)]
         why = "no column has 2 to 50 values that repeat" + (f": {', '.join(many)}" if many else "")
-        return Question("--label", "Which column is the label?", why, _names(free))
+        return _question(look, "--label", "Which column is the label?", why, _names(free))
     why = f"{quantity(len(open_columns), 'column')} may be it: " + ", ".join(
         f"{column.name!r} has {_values(column)}" for column in open_columns
     )
-    return Question("--label", "Which column is the label?", why, _names(classes))
+    likely = [column for column in open_columns if has_classes(column) or column.numeric]
+    return _question(look, "--label", "Which column is the label?", why, _names(likely))
 
 
 def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
@@ -149,10 +161,12 @@ def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     if len(named) == 1:
         return Answer(named[0].name, f"from its name; {_ids(named[0])}")
     if named:
-        return Question("--id", ask, f"{len(named)} columns have such a name", (*_names(named), NO_COLUMN))
+        why = f"{len(named)} columns have such a name"
+        return _question(look, "--id", ask, why, _names(named), (NO_COLUMN,))
     if unclear := [column for column in free if _repeats_as_ids_do(column)]:
         several = ", ".join(f"{column.name!r} has {_values(column)}" for column in unclear)
-        return Question("--id", ask, f"values repeat as ids do: {several}", (*_names(unclear), NO_COLUMN))
+        why = f"values repeat as ids do: {several}"
+        return _question(look, "--id", ask, why, _names(unclear), (NO_COLUMN,))
     return Answer(None, "no column names a patient or document: equal texts stay in one split, nothing else")
 
 
@@ -212,15 +226,17 @@ def token_columns(look: DataLook) -> tuple[Answer | Question, Answer | Question]
     ]
     tags = [column for column in lists if column.tags]
     return (
-        _only(words, "--text", "Which column has the words?", _names(lists)),
-        _only(tags, "--label", "Which column has the tags?", _names(lists)),
+        _only(look, words, "--text", "Which column has the words?", _names(lists)),
+        _only(look, tags, "--label", "Which column has the tags?", _names(lists)),
     )
 
 
-def _only(columns: Sequence[ColumnLook], flag: str, ask: str, choices: tuple[str, ...]) -> Answer | Question:
+def _only(
+    look: DataLook, columns: Sequence[ColumnLook], flag: str, ask: str, choices: tuple[str, ...]
+) -> Answer | Question:
     if len(columns) == 1:
         return Answer(columns[0].name, "the only column of its kind")
-    return Question(flag, ask, f"{quantity(len(columns), 'column')} may be it", choices)
+    return _question(look, flag, ask, f"{quantity(len(columns), 'column')} may be it", choices)
 
 
 def _is_text(column: ColumnLook) -> bool:

@@ -190,7 +190,7 @@ def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking
         settled["text"] = given.get("text") or asking.settle(words)
         settled["label"] = given.get("label") or asking.settle(tags)
     else:
-        settled["text"] = given.get("text") or asking.settle(columns.text_column(look))
+        settled["text"] = given.get("text") or asking.settle(columns.text_column(look, flags.second_text))
         if "second_text" in given:
             settled["second_text"] = given["second_text"]
         taken = [answer.value for answer in settled.values()] + [flags.id]

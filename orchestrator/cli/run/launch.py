@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from rich.console import Console
 from orchestrator.cli import staging
 from orchestrator.cli.export.logged import log_models
 from orchestrator.cli.operating_system import refuse_other_than_linux
-from orchestrator.cli.paths import cache_of
+from orchestrator.cli.paths import cache_of, in_command
 from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
 from orchestrator.cli.plan.probes import calibrate
@@ -168,12 +169,13 @@ def _say_where_it_is(session: Session, view: MlflowView, uri: str, console: Cons
         if uri.startswith("sqlite"):
             console.print(
                 "MLFLOW_TRACKING_URI is not set: MLflow's runs are on this machine alone; with it "
-                f"set, `frontier sync {there}` writes them to a server",
+                f"set, `frontier sync {shlex.quote(there)}` writes them to a server",
                 style="yellow",
                 highlight=False,
                 soft_wrap=True,
             )
-    console.print(f"MLflow:  {without_secrets(uri)}  (frontier ui opens it)", highlight=False, soft_wrap=True)
+    opens = f"`frontier ui {in_command(session.sweep.sweep_directory)}` opens it"
+    console.print(f"MLflow:  {without_secrets(uri)}  ({opens})", highlight=False, soft_wrap=True)
 
 
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:

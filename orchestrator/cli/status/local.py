@@ -6,13 +6,14 @@ import os
 import signal
 import threading
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 
 from orchestrator.cli.cluster.lookup import InClusterError, look_in_cluster
 from orchestrator.cli.cluster_options import ClusterOptions, has_kubeconfig
 from orchestrator.cli.heartbeat import heartbeat
-from orchestrator.cli.paths import ledger_of
+from orchestrator.cli.paths import in_command, ledger_of
 from orchestrator.cli.status.watch import watch
 from orchestrator.contracts.copy_mark import copy_in
 from orchestrator.contracts.vocabulary import TrialState
@@ -53,9 +54,11 @@ def follow_here(ledger: Ledger, console: Console) -> int:
     """Show a sweep until it ends or Ctrl-C, and return an exit code: 1 if trials failed or are left."""
     name = ledger.directory.name
     if not watch(ledger, console):
-        raise InterruptedSweepError(f"{name} runs on; `frontier follow {name}` shows it again")
+        raise InterruptedSweepError(
+            f"{name} runs on; `frontier follow {in_command(ledger.directory)}` shows it again"
+        )
     states = _states(ledger)
-    _say_rest(name, states, console)
+    _say_rest(ledger.directory, states, console)
     return ExitCode.DONE if set(states) <= {TrialState.FINISHED} else ExitCode.TRIALS_FAILED
 
 
@@ -89,7 +92,7 @@ def stop_here(ledger: Ledger, console: Console) -> None:
     ):
         while ledger.driver_here() == pid:
             never.wait(_LOOK_SECONDS)
-    _say_rest(name, _states(ledger), console)
+    _say_rest(ledger.directory, _states(ledger), console)
 
 
 def _states(ledger: Ledger) -> Counter[TrialState]:
@@ -98,13 +101,14 @@ def _states(ledger: Ledger) -> Counter[TrialState]:
 
 def _say_idle(ledger: Ledger, console: Console) -> None:
     console.print(f"{ledger.directory.name} does not run", highlight=False)
-    _say_rest(ledger.directory.name, _states(ledger), console)
+    _say_rest(ledger.directory, _states(ledger), console)
 
 
-def _say_rest(name: str, states: Counter[TrialState], console: Console) -> None:
+def _say_rest(directory: Path, states: Counter[TrialState], console: Console) -> None:
     total = sum(states.values())
     counts = f"{states[TrialState.FINISHED]} of {quantity(total, 'trial')} finished"
     failed, left = states[TrialState.FAILED], total - states[TrialState.FINISHED] - states[TrialState.FAILED]
     counts += f", {failed} failed" if failed else ""
-    way = "; the command that started it continues from here" if left else f"; `frontier report {name}`"
-    console.print(f"{name}: {counts}{way}", highlight=False, soft_wrap=True)
+    report = f"; `frontier report {in_command(directory)}` writes its report"
+    way = "; the command that started it continues from here" if left else report
+    console.print(f"{directory.name}: {counts}{way}", highlight=False, soft_wrap=True)

@@ -140,9 +140,29 @@ def test_what_the_file_does_not_say_is_one_list_of_flags_and_nothing_is_written(
     )
     wrong = mistakes(init(content))
     assert list(wrong) == ["--text", "--label", "--id"]
-    assert "add --text note|reply" in wrong["--text"]
+    assert "; add --text note, or --text reply; or another column: ref, a, b" in wrong["--text"]
+    assert "; add --label ref, or --label a, or --label b; or another column: note, reply" in wrong["--label"]
     assert not any(MARKER in words for words in wrong.values())
     assert [path.name for path in tmp_path.iterdir()] == ["letters.csv"]
+
+
+def test_names_of_columns_with_spaces_are_quoted_and_numbers_are_offered_as_labels(init: Init) -> None:
+    header = "brief text,klasse (neu),liegezeit in tagen,it's"
+    rows = [f"{MARKER} wrote invented letter {n},{n % 3},{n % 40}.5,{n % 2}" for n in range(120)]
+    wrong = mistakes(init("\n".join([header, *rows])))
+    assert wrong["--label"].endswith(
+        "; add --label 'klasse (neu)', or --label 'liegezeit in tagen', or --label 'it'\"'\"'s'; "
+        "or another column: 'brief text'"
+    )
+    flags = ("--label", "klasse (neu)", "--id", "none", "--model", "demo-tiny")
+    result = init("\n".join([header, *rows]), *flags)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_label_with_one_value_is_named(init: Init) -> None:
+    rows = [f"{MARKER} wrote invented letter {n},yes" for n in range(60)]
+    wrong = mistakes(init("\n".join(["text,label", *rows])))
+    assert "no column has 2 to 50 values that repeat: 'label' has 1 value in 60 rows" in wrong["--label"]
 
 
 def test_a_flag_names_a_column_that_is_there_and_a_label_that_has_classes(init: Init) -> None:
@@ -218,7 +238,7 @@ def stays() -> str:
 def test_a_label_of_few_numbers_is_asked_about_and_a_unit_answers(init: Init, tmp_path: Path) -> None:
     wrong = mistakes(init(stays()))
     assert list(wrong) == ["--kind"]
-    assert "add --kind regression|classification" in wrong["--kind"]
+    assert "add --kind regression, or --kind classification" in wrong["--kind"]
     result = init(stays(), "--unit", "days", "--model", "demo-tiny", "--domain", "clinical")
     assert result.exit_code == 0, result.output
     loaded = load_sweep(tmp_path / "letters" / "sweep.yaml", cwd=tmp_path)

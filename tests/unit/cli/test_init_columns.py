@@ -47,7 +47,13 @@ def test_texts_in_two_columns_are_a_question() -> None:
     found = columns.text_column(look(LETTER, column("reply", 290, 12), URGENCY))
     assert isinstance(found, Question)
     assert found.choices == ("letter", "reply")
-    assert found.why == "2 columns hold texts of 4 words or more on average"
+    assert found.why == (
+        "2 columns hold texts of 4 words or more on average; of pairs of texts, --second-text names the other"
+    )
+    assert found.others == ("urgency",)
+    assert columns.text_column(look(LETTER, column("reply", 290, 12), URGENCY), "reply") == Answer(
+        "letter", "the only column with texts (40 words on average)"
+    )
 
 
 def test_no_column_of_texts_is_a_question() -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.cli.paths import in_command
 from orchestrator.errors import ConfigError
 
 SWEEP = "name: s\nmodels: [demo-tiny]\ndomains: [general]\nmethods: [full]\ntasks: [demo-outcome]\n"
@@ -46,3 +47,11 @@ def test_a_storage_that_cannot_be_made_is_one_message(
     assert str(failed.exception).count("->") == 1
     assert "storage: /proc/x cannot be made" in str(failed.exception)
     assert CliRunner().invoke(app, ["plan", "s.yaml", "--storage", "/proc/x"]).exit_code == 0
+
+
+def test_a_printed_command_names_a_sweep_elsewhere_by_its_quoted_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert in_command(tmp_path / "sweeps" / "demo") == "demo"
+    assert in_command(Path("my results/demo")) == "'my results/demo'"
