@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -23,7 +24,6 @@ sys.exit(answer(work))
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        ("OSError(errno.ENOSPC, 'a sentence', 'of a note')", "OSError (No space left on device)"),
         ("PermissionError(errno.EACCES, 'a sentence')", "PermissionError (Permission denied)"),
         ("OSError('a sentence of a note')", "OSError"),
         ("ValueError('a sentence of a note')", "ValueError"),
@@ -36,4 +36,13 @@ def test_the_reason_of_the_system_is_said_and_no_word_of_the_error(error: str, s
     assert first == {"fine": 1}
     assert last["defect"] == said
     assert done.returncode == 70
+    assert "sentence" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_write_without_room_is_no_defect(number: int) -> None:
+    raised = f"OSError({number}, 'a sentence', 'of a note')"
+    done = subprocess.run([sys.executable, "-c", CHILD % raised], capture_output=True, text=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == {"no_room": number}
+    assert done.returncode == 5
     assert "sentence" not in done.stdout + done.stderr
