@@ -18,6 +18,7 @@ from pydantic import Field
 
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis import claim_text
+from orchestrator.report.analysis.claim_text import SetVerdict
 from orchestrator.report.analysis.claims import LEVEL, MOST_MEMBERS, unpicked
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.moderation import Prior
@@ -52,17 +53,19 @@ class BestSet(Record):
     detectable: float | None = None
     limit: Limit | None = None
     settled: Settled | None = None
-    left_out: tuple[
-        str, ...
-    ] = ()  # of a set of the best: the cells that are shown to be worse than the first
+    left_out: tuple[str, ...] = ()  # of a set of the best: the cells that are shown not to be it
     silent: tuple[str, ...] = ()  # cells of it that nothing tells from the first
 
     @property
-    def by_set(self) -> dict[tuple[str, str], bool]:
-        """Return of the first and each further cell whether it is left out, where the two were tested."""
-        first = self.cells[0]
-        tested = {name: False for name in self.cells[1:] if name not in self.silent}
-        return {(first, name): out for name, out in (tested | dict.fromkeys(self.left_out, True)).items()}
+    def by_set(self) -> dict[tuple[str, str], SetVerdict]:
+        """Return what the set says of each further cell beside the first, where the two were tested.
+
+        That a cell which is left out is not the best holds for all of them at once with 95 % confidence. That
+        it is worse than the first does so only if that is the best, alone in the set: of many cells that are
+        equally good, the first by chance is compared with the last."""
+        first, out = self.cells[0], SetVerdict.WORSE if len(self.cells) == 1 else SetVerdict.NOT_THE_BEST
+        kept = {(first, name): SetVerdict.KEPT for name in self.cells[1:] if name not in self.silent}
+        return kept | {(first, name): out for name in self.left_out}
 
 
 def best_set(
@@ -151,8 +154,10 @@ def frontier_runs(
         if end - start > 1 and end > reached:
             run = sorted(names[start:end], key=lambda name: -replicates[name].mean)
             comparison = members[0].comparison
-            left_out = [name for name in run if by_set.get((run[0], name))]
-            sentence = claim_text.run_sentence(run, scored, left_out)
+            told = {name: by_set.get((run[0], name)) for name in run}
+            left_out = [name for name, verdict in told.items() if verdict not in (None, SetVerdict.KEPT)]
+            alone = SetVerdict.WORSE in told.values()
+            sentence = claim_text.run_sentence(run, scored, left_out, alone=alone)
             groups.append(BestSet(comparison=comparison, best=False, cells=tuple(run), sentence=sentence))
         reached = max(reached, end)
     return groups

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,10 +25,22 @@ _OVER = {
 }
 
 
+class SetVerdict(StrEnum):
+    """What the set of the best says of another cell than the one that scored highest."""
+
+    WORSE = "worse"  # than that one, which alone is in the set
+    NOT_THE_BEST = "not the best"  # left out, though it need not be worse than each one in the set
+    KEPT = "kept"
+
+
 # Where the test of a pair and the set of the best differ.
 _LEFT_OUT = (
     "The set of the best does show it: {better} alone is compared with each other cell there, one-sided, so "
     "a smaller difference is enough."
+)
+_NOT_THE_BEST = (
+    "That {worse} is not the best of all is shown by the set of the best, where {better} alone is compared "
+    "with each other cell, one-sided, so a smaller difference is enough."
 )
 _BY_WORKED = (
     "The set of the best does show it: there, seeds that failed are left out of the one that scored less."
@@ -77,16 +90,16 @@ def claim_sentence(
     distinguishable: bool | None,
     behind: tuple[MeanEstimate, int],
     scale: DifferenceUnit,
-    by_best_set: bool | None = None,
+    by_set: SetVerdict | None = None,
 ) -> str:
-    """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).` What the set
-    of the best says of the two, `by_best_set`, may differ: then the sentence says why."""
+    """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).` Where
+    `by_set` the worse one is so, and not by this test, the sentence says why."""
     estimate, size = behind
     better, worse = (scale.name(name) for name in names)
     by = scale.with_unit(amount)
     if adjusted is None or (interval is None and amount > 0):
         text = f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(estimate)}"
-        return f"{text.removesuffix('.')} by this test. {_BY_WORKED}" if by_best_set else text
+        return f"{text.removesuffix('.')} by this test. {_BY_WORKED}" if by_set is SetVerdict.WORSE else text
     if interval is None:
         return f"{better} and {worse} scored the same on “{scale.task}” ({_on(estimate)})."
     low, high = (scale.amount(end) for end in interval)
@@ -99,8 +112,8 @@ def claim_sentence(
                 f"{better} scored {by} above {worse} on “{scale.task}” in the mean alone{_higher(estimate)} "
                 f"({details})."
             )
-        return text if by_best_set is not False else f"{text} {_KEPT.format(better=better, worse=worse)}"
-    if by_best_set:
+        return text
+    if by_set is SetVerdict.WORSE:
         corrected = f" and corrected for {size:,} comparisons" if size > 1 else ""
         return (
             f"{better} scored {by} above {worse} on “{scale.task}”, which this test, two-sided{corrected}, "
@@ -110,6 +123,19 @@ def claim_sentence(
         f"{better} and {worse} cannot be distinguished on “{scale.task}”: {by} between "
         f"them{_higher(estimate)} ({details})."
     )
+
+
+def differing(
+    names: tuple[str, str], distinguishable: bool | None, by_set: SetVerdict | None, scale: DifferenceUnit
+) -> str:
+    """Return what follows a claim of which the set of the best says something else, without the worse being
+    shown to be so."""
+    better, worse = (scale.name(name) for name in names)
+    if distinguishable and by_set is SetVerdict.KEPT:
+        return f" {_KEPT.format(better=better, worse=worse)}"
+    if not distinguishable and by_set is SetVerdict.NOT_THE_BEST:
+        return f" {_NOT_THE_BEST.format(better=better, worse=worse)}"
+    return ""
 
 
 def below_title(sentence: str, title: str) -> str:
@@ -259,15 +285,21 @@ def best_set_sentence(
     return text
 
 
-def run_sentence(names: Sequence[str], scored: int, left_out: Sequence[str] = ()) -> str:
+def run_sentence(
+    names: Sequence[str], scored: int, left_out: Sequence[str] = (), *, alone: bool = False
+) -> str:
     """Name the points of a run along the frontier, which is corrected for every two of the `scored` points.
-    `left_out`: those of them that the first of them keeps out of the set of the best."""
+    `left_out`: those of them that the first of them keeps out of the set of the best; `alone`: it is the
+    only one in it."""
     run = f"{', '.join(names[:-1])} and {names[-1]}"
     if not left_out:
         return f"Along the frontier, these results do not distinguish {run}."
+    others = named_list(left_out, _MOST_NAMED)
+    what = f"{others} {'is' if len(left_out) == 1 else 'are'} not the best of all"
+    if alone:
+        what = f"{names[0]} is better than {others}"
     return (
         f"Along the frontier, tests that are two-sided and corrected for every two of the {scored} cells do "
-        f"not distinguish {run}. That {names[0]} is better than {named_list(left_out, _MOST_NAMED)} is shown "
-        f"by the set of the best, where {names[0]} alone is compared with each other cell, one-sided, so a "
-        "smaller difference is enough."
+        f"not distinguish {run}. That {what} is shown by the set of the best, where {names[0]} alone is "
+        "compared with each other cell, one-sided, so a smaller difference is enough."
     )

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis import claim_text
+from orchestrator.report.analysis.claim_text import SetVerdict
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.moderation import Prior
 from orchestrator.report.statistics.multiple_testing import holm
@@ -38,8 +39,8 @@ MOST_MEMBERS = 20  # of a frontier, whose every two are compared
 MOST_PAIRED = 20  # scored cells, whose every two are tested for what is picked of them
 
 Compared = tuple[str, str, MeanEstimate]  # one, other, and what one has more
-# Of the cell that scored highest and another one, by name: whether the set of the best leaves that one out.
-BySet = Mapping[tuple[str, str], bool]
+# Of the cell that scored highest and another one, by name: what the set of the best says of that one.
+BySet = Mapping[tuple[str, str], SetVerdict]
 _NO_SET: BySet = MappingProxyType({})
 
 
@@ -69,8 +70,7 @@ class Claim(Record):
     sentence: str
     detectable: float | None = None
     limit: Limit | None = None
-    # Whether the set of the best shows that `better` is so: by another test. None where it compares others.
-    shown_by_best_set: bool | None = None
+    by_best_set: SetVerdict | None = None  # of `worse`, by another test; None where it compares others
 
 
 class ClaimFamily(Record):
@@ -118,7 +118,7 @@ def _factor(
             levels.setdefault(level, {})[rest] = replicates[point.name]
     compared, over, left_out = [], set(), []
     of_cells: dict[
-        tuple[str, str], bool
+        tuple[str, str], SetVerdict
     ] = {}  # what the set says of levels that are compared in one cell each
     for left, right in _planned(sorted(levels)):
         shared = sorted(levels[left].keys() & levels[right].keys())
@@ -140,7 +140,7 @@ def _factor(
 
 def _of_levels(
     levels: tuple[str, str], cells: tuple[Replicates, Replicates], by_set: BySet
-) -> dict[tuple[str, str], bool]:
+) -> dict[tuple[str, str], SetVerdict]:
     (left, right), (one, other) = levels, (cells[0].name, cells[1].name)
     told = {(left, right): by_set.get((one, other)), (right, left): by_set.get((other, one))}
     return {pair: verdict for pair, verdict in told.items() if verdict is not None}
@@ -206,7 +206,7 @@ def _claim(
     distinguishable = None if adjusted is None else adjusted < LEVEL
     interval = _interval(estimate, LEVEL / max(size, 1), bool(distinguishable), scale)
     verdict = by_set.get((better, worse))
-    missed = distinguishable is False and not verdict
+    missed = distinguishable is False and verdict is not SetVerdict.WORSE
     detectable, limit = (estimate.half(level), limit_of(estimate, level)) if missed else (None, None)
     sentence = claim_text.claim_sentence(
         (better, worse),
@@ -218,6 +218,7 @@ def _claim(
         scale,
         verdict,
     )
+    beside = claim_text.differing((better, worse), distinguishable, verdict, scale)
     return Claim(
         better=better,
         worse=worse,
@@ -228,10 +229,10 @@ def _claim(
         seeds=estimate.seeds,
         examples=estimate.documents if estimate.seeds > 1 else None,
         distinguishable=distinguishable,
-        sentence=f"{sentence}{claim_text.shown_from(detectable, limit, scale)}",
+        sentence=f"{sentence}{claim_text.shown_from(detectable, limit, scale)}{beside}",
         detectable=detectable,
         limit=limit,
-        shown_by_best_set=verdict,
+        by_best_set=verdict,
     )
 
 

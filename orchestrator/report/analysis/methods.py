@@ -111,9 +111,10 @@ STATEMENTS = (
         ),
         "A cell leaves the set where the cell that scored highest is better by a one-sided paired "
         "test at 5 % over the number of its rivals, which is enough, because only the best cell itself can "
-        "be left out by mistake. The tests of pairs are two-sided and corrected over their family, so one of "
-        "the two may show a difference that the other does not: then the sentence of the pair says so. A "
-        "sentence over several tasks holds at 95 % on each of them.",
+        "be left out by mistake. So a cell that is left out is shown not to be the best; that it is worse "
+        "than the cell that scored highest is shown where that one is alone in the set. The tests of pairs "
+        "are two-sided and corrected over their family, so they may differ from the set on a pair: then "
+        "its sentence says so. A sentence over several tasks holds at 95 % on each of them.",
         "With 95 % confidence the set contains the best cell.",
         "Hsu 1981, multiple comparisons with the best",
         ("S3", "S4"),

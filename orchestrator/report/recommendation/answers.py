@@ -9,7 +9,7 @@ from typing import NamedTuple
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.analysis.cell_names import marked, marks_of
-from orchestrator.report.analysis.claim_text import DifferenceUnit
+from orchestrator.report.analysis.claim_text import DifferenceUnit, SetVerdict
 from orchestrator.report.analysis.claims import Claim, ClaimFamily
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.recommendation.advice import REHEARSAL, instead
@@ -229,7 +229,7 @@ def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
         return ""
     if claim.distinguishable:
         return " The two can be distinguished."
-    if claim.shown_by_best_set:
+    if claim.by_best_set is SetVerdict.WORSE:
         return " By the set of the best, the one that scored highest is better."
     return " These results do not distinguish the two."
 

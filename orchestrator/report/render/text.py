@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.report.analysis.claim_text import SetVerdict
 from orchestrator.report.analysis.claims import Claim, ClaimFamily
 from orchestrator.report.analysis.distillation import StudentTeacherPair
 from orchestrator.report.analysis.objectives import Objective
@@ -34,7 +35,7 @@ def probability_text(probability: float | None) -> str:
 
 def claim_verdict(claim: Claim | None) -> str:
     """Return the result of the paired test."""
-    if claim is not None and claim.shown_by_best_set and not claim.distinguishable:
+    if claim is not None and claim.by_best_set is SetVerdict.WORSE and not claim.distinguishable:
         return "shown by the set of the best"
     if claim is None or claim.distinguishable is None:
         return "not testable"
