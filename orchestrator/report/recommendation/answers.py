@@ -201,7 +201,8 @@ def _cheaper(points: Sequence[Point], judged: GoodEnough, near: str, scale: Diff
         ]
     name, (low, high) = min(limits.items(), key=lambda item: (sum(item[1]), item[0]))
     below = (
-        f"scored {scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)}"
+        f"scored {scale.with_unit((low + high) / 2)} below it, one-sided limits {scale.amount(low)} and "
+        f"{scale.amount(high)}"
     )
     text = f"Whether anything cheaper comes {near} of it is open:"
     proposed = cheapest_not_worse(points, judged)

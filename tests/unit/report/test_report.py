@@ -79,7 +79,10 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
 def test_a_cheaper_cell_that_is_close_and_not_shown_to_be_worse_is_named_once(built):
     finish_small(built, 0.688)
     [answer] = report_of(built).tasks[0].answers
-    assert "is open: tiny/general/full costs 40 % as much and scored 1.2 points below it, " in answer
+    assert (
+        "is open: tiny/general/full costs 40 % as much and scored 1.2 points below it, one-sided limits -"
+        in answer
+    )
     assert answer.endswith(
         ", and was not shown to be worse. Each of the two statements holds at 95 % over seeds alone, all "
         "cells at once."
