@@ -26,7 +26,7 @@ class Use(StrEnum):
     """What a billed device-second went into."""
 
     USEFUL = "useful"  # a finished result
-    OVERHEAD = "overhead"  # hand-over, process start, checkpoints, timing of the service
+    OVERHEAD = "overhead"  # hand-over, start, reading, checkpoints, timing of the service
     FAILED = "failed"  # lost on the way to a result, or where there is none
     PREEMPTED = "preempted"  # likewise, and nothing was wrong with the trial
     UNFINISHED = "unfinished"  # under the planned fingerprint, no end yet
@@ -74,7 +74,7 @@ class Spending(Record):
     device_type: str
     billed: NonNegativeFloat = 0.0
     useful: NonNegativeFloat = 0.0  # went into a finished result
-    overhead: NonNegativeFloat = 0.0  # process start, hand-over, checkpoints
+    overhead: NonNegativeFloat = 0.0  # hand-over, start, reading, checkpoints, timing of the service
     wasted: NonNegativeFloat = 0.0  # failed, preempted or lost on the way to a result
     preempted: NonNegativeFloat = 0.0  # the part of `wasted` that nothing but an interruption cost
     unfinished: NonNegativeFloat = 0.0  # under the planned fingerprint, no end yet

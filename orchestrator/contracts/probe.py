@@ -63,7 +63,7 @@ class Standalone(Record):
 
     device_type: str
     step_seconds: PositiveFloat  # of an optimiser step, once it is at pace
-    other_seconds: NonNegativeFloat  # loading, tokenising, first steps, scoring dev as often as planned, test
+    other_seconds: NonNegativeFloat  # loading, first steps, scoring dev as often as planned, test
     calibrated_steps: PositiveInt
 
     def device_seconds(self, steps: int) -> float:

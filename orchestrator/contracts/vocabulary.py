@@ -48,7 +48,7 @@ class Phase(StrEnum):
     QUEUE = "queue"  # devices are held, and the process is not asked for yet: order, hand-over
     START = "start"  # from there to the first line of work
     LOAD = "load"  # weights to device, method applied
-    TOKENISE = "tokenise"  # reading and encoding the data
+    TOKENISE = "tokenise"  # reading and encoding the data, or finding them in memory
     TRAIN = "train"
     EVALUATE = "evaluate"  # scoring dev
     CHECKPOINT = "checkpoint"
@@ -57,9 +57,9 @@ class Phase(StrEnum):
 
     @property
     def is_result(self) -> bool:
-        """Part of what a result took. The others depend on the host, on its disk, or tell of the service that
-        the model may become."""
-        return self not in (Phase.QUEUE, Phase.START, Phase.CHECKPOINT, Phase.SERVE)
+        """Part of what a result took. The others depend on the host, on its disk, on whether an earlier trial
+        has read the same data, or tell of the service that the model may become."""
+        return self in (Phase.LOAD, Phase.TRAIN, Phase.EVALUATE, Phase.TEST)
 
     @property
     def is_scoring(self) -> bool:

@@ -41,7 +41,7 @@ def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
     recipe, task = cell.recipe, cell.task.spec
     rows = timing.rows
     work = replace(Workload.of_cell(cell), one_process=not timing.spread)
-    before = timing.load_seconds + timing.tokenise_seconds + timing.warm_up_seconds
+    before = timing.load_seconds + timing.warm_up_seconds
     planned = training_steps(task, recipe, rows)
     # The length of a text, where the plan has counted it, stands in the cell's task alone.
     measured = replace(Workload.of_trial(probe), backbone=cell.backbone, task=task)

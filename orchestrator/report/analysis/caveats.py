@@ -41,8 +41,9 @@ _FAILURES = {
     ),
 }
 _COST = (
-    "Cost is what a trial takes without interruption: allocated devices × time in its phases. "
-    "The totals list what failures and preemptions cost."
+    "Cost is what a trial takes without interruption: allocated devices × the time in which it loads the "
+    "weights, trains and scores. The totals list what else was billed: reading the data, which the first "
+    "trial does for others, failures and preemptions."
 )
 _FOREIGN = (
     "Frontier did not make these runs: scores, costs and names are those of {source}. It cannot check how "

@@ -33,7 +33,6 @@ STEPS, STEP, EVERY = 40, 1.5, 10  # seconds a step; dev is scored every so many 
 LASTS = {Phase.START: 2.0, Phase.TOKENISE: 3.0, Phase.LOAD: 1.0, Phase.EVALUATE: 4.0, Phase.TEST: 5.0}
 SAVING, LEAVING, TOKENS = 0.75, 0.25, 100  # seconds; seconds; tokens a step
 RESULT = {
-    Phase.TOKENISE: 3.0,
     Phase.LOAD: 1.0,
     Phase.TRAIN: STEPS * STEP,
     Phase.EVALUATE: 16.0,
