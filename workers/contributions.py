@@ -50,7 +50,6 @@ from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.data.examples import Example
 from workers.documents import Documents
 from workers.metrics import Mentions
 from workers.tasks import Encoded, predicted_values
@@ -73,17 +72,15 @@ _F1 = (
 def scored_examples(
     task: TaskSpec,
     labels: tuple[str, ...],
-    examples: Sequence[Example],
+    documents: Documents,
     data: Encoded,
     logits: Sequence[NDArray[np.floating[Any]]],
     threshold: float | None = None,
-    documents: Documents | None = None,
     mentions: Mentions | None = None,
 ) -> ScoredExamples | None:
-    """`examples` and `data` are the same ones, before and after encoding; `logits` in their order. The
-    `threshold` is that of a multilabel model, `mentions` are those that the metric of a ner task counts.
-    `documents`: of all folds, where the examples are those of one: the documents of the others then add 0 to
-    both numbers.
+    """`documents` are those of the examples of `data`, `logits` in their order. The `threshold` is that of a
+    multilabel model, `mentions` are those that the metric of a ner task counts. Documents without an example
+    here, those of other folds, add 0 to both numbers.
 
     None for the loss, and where the metric is missing.
     """
@@ -100,10 +97,8 @@ def scored_examples(
         parts = _of_classes(task, labels, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
-    documents = Documents(examples) if documents is None else documents
-    places = documents.places(examples)
     numerator, denominator = (
-        floats(np.bincount(places, weights=part, minlength=len(documents))) for part in parts
+        floats(np.bincount(documents.places, weights=part, minlength=documents.count)) for part in parts
     )
     return ScoredExamples(task.metric, documents.test_set, numerator, denominator, documents.unit)
 

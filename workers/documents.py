@@ -5,32 +5,42 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.contracts.vocabulary import Unit
 from workers.data.examples import Example
 
 
+@dataclass(frozen=True)
 class Documents:
-    """Number the documents (or patients, or what else the examples of a reader share: `Example.group`) in the
-    order of a hash. Its key is made of all examples, text and labels included, in any order of rows, and is
-    written nowhere; `test_set` is derived from the same digest and does not reveal it."""
+    """Which documents (or patients, or what else the examples of a reader share: `Example.group`) examples
+    belong to, in numbers that say nothing of them."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
-        digest = _digest(examples)
-        key = _derived(digest, b"order")
-        names = {_name(example) for example in examples}
-        ordered = sorted(names, key=lambda name: hmac.digest(key, name.encode(), "sha256"))
-        self._places = {name: index for index, name in enumerate(ordered)}
-        self.test_set = _derived(digest, b"test part").hex()[:16]
+    places: tuple[int, ...]  # the number of the document of each example, from 0
+    count: int  # of all documents that the task is tested on
+    test_set: str  # a digest of all examples of these
+    unit: Unit
+
+
+def number_documents(examples: Sequence[Example], among: Sequence[Example] | None = None) -> Documents:
+    """Number the documents of `examples` in the order of a hash.
+
+    Its key is made of all examples that the task is tested on, text and labels included, in any order of
+    rows, and is written nowhere; `test_set` is derived from the same digest and does not reveal it. `among`:
+    all of them, where `examples` are those of one fold.
+    """
+    tested = examples if among is None else among
+    digest = _digest(tested)
+    key = _derived(digest, b"order")
+    ordered = sorted(set(map(_name, tested)), key=lambda name: hmac.digest(key, name.encode(), "sha256"))
+    number = {name: index for index, name in enumerate(ordered)}
+    return Documents(
+        places=tuple(number[_name(example)] for example in examples),
+        count=len(ordered),
+        test_set=_derived(digest, b"test part").hex()[:16],
         # Where the examples differ, the weakest.
-        self.unit = max((example.unit for example in examples), key=list(Unit).index, default=Unit.DOCUMENT)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def places(self, examples: Sequence[Example]) -> list[int]:
-        """Return the number of the document of each example, from 0."""
-        return [self._places[_name(example)] for example in examples]
+        unit=max((example.unit for example in tested), key=list(Unit).index, default=Unit.DOCUMENT),
+    )
 
 
 def _name(example: Example) -> str:

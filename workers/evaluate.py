@@ -19,7 +19,6 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.batches import FlatSplit, Rows, by_length
 from workers.contributions import scored_examples
-from workers.data.examples import Example
 from workers.distributed.ranks import ALONE, Ranks
 from workers.documents import Documents
 from workers.losses import summed_loss
@@ -56,7 +55,7 @@ class Evaluation:
     """`collapsed`: one answer to everything, or an AUROC near one half (`is_collapsed`). `examples`: what
     each document adds to the score, where this was requested and is defined. `threshold`: the probability
     from which a multilabel model gave a label. `classes`: the answers by class, where an example has any, or
-    by type of mention, where `examples` were requested."""
+    by type of mention, where `documents` were given."""
 
     metrics: Metrics
     collapsed: bool
@@ -74,15 +73,13 @@ def evaluate(
     *,
     batch_size: int,
     ranks: Ranks = ALONE,
-    examples: Sequence[Example] | None = None,
     documents: Documents | None = None,
     threshold: float | None = None,
 ) -> Evaluation:
     """Return all metrics of the task's kind, and the mean loss per example (per word for ner). The ranks
     share the batches, and all get the answer that a single one would get. `flat` is `data` on the device;
-    with `examples`, those that it encodes, also what each of their documents adds to the task's metric
-    (`documents`: of all folds). The `threshold` is that of a multilabel model; None: the best one for `data`,
-    which is then dev.
+    with `documents`, those of its examples, also what each of them adds to the task's metric. The `threshold`
+    is that of a multilabel model; None: the best one for `data`, which is then dev.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
@@ -93,7 +90,7 @@ def evaluate(
     if task.kind is TaskKind.NER:
         mentions = mentions_of_words(data.tags, decode_tags(data, logits, labels))
         scores, one_class = score_mentions(mentions), False
-        if examples is not None:
+        if documents is not None:
             classes = mention_answers(labels, mentions)
         if data.repeated:
             of_subwords = mentions_of_subwords(*decode_subwords(data, logits, labels))
@@ -124,10 +121,8 @@ def evaluate(
     else:
         mean_loss = MetricValue(missing="there is no word to label")
     document_scores = None
-    if examples is not None:
-        document_scores = scored_examples(
-            task, labels, examples, data, logits, threshold, documents, mentions
-        )
+    if documents is not None:
+        document_scores = scored_examples(task, labels, documents, data, logits, threshold, mentions)
     return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores, threshold, classes)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveInt
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.readers import HubReader
+from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.task import TaskSpec
@@ -18,9 +24,51 @@ from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.data.examples import characters
 from workers.data.folds import FoldOfSeed
 from workers.data.hub_dataset import dataset_root
-from workers.documents import Documents
+from workers.documents import Documents, number_documents
 from workers.models.foreign_tokenizers import bounded, reading_seconds
 from workers.tasks import Encoded, encode, target_scale
+
+
+class DataSpec(Record):
+    """All that decides which data a trial has: nothing else may read or encode them."""
+
+    task: TaskSpec
+    backbone: BackboneSpec  # its tokenizer encodes
+    data_digest: str | None
+    weights_digest: str | None
+    data_dir: str | None
+    cache_dir: str
+    max_length: PositiveInt
+    train_rows: PositiveInt | None
+    train_rows_per_class: PositiveInt | None
+    dev_rows: PositiveInt | None
+    fold: Fold | None
+    fold_seed: int | None
+    scored: tuple[Split, ...]
+
+    @classmethod
+    def of(cls, order: AttemptOrder) -> DataSpec:
+        trial, recipe = order.trial, order.trial.recipe
+        return cls(
+            task=trial.task,
+            backbone=trial.backbone,
+            data_digest=trial.digests.data,
+            weights_digest=trial.digests.weights,
+            data_dir=order.data_dir,
+            cache_dir=order.cache_dir,
+            max_length=recipe.max_length,
+            train_rows=recipe.train_rows,
+            train_rows_per_class=recipe.train_rows_per_class,
+            dev_rows=recipe.dev_rows,
+            fold=trial.fold,
+            fold_seed=None if trial.fold is None else trial.seed,
+            scored=(Split.DEV,) if trial.candidate is not None else (Split.DEV, Split.TEST),
+        )
+
+    @property
+    def digest(self) -> str:
+        """Return 64 hexadecimal digits."""
+        return sha256(self.model_dump_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +81,7 @@ class Examples:
     counts: dict[Split, SplitCounts]  # what is cut is not known yet
     train_classes: dict[str, int]  # training examples of each class; for ner mentions of each type
     scale: TargetScale | None  # regression: of the number in train, as it is capped
-    documents: Documents  # of test; with folds those of all folds
+    documents: Documents  # of test
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +93,7 @@ class TaskData:
     train: Encoded
     dev: Encoded
     test: Encoded
+    documents: Documents  # of test
     pad: int  # token id
     counts: dict[Split, SplitCounts]
 
@@ -74,17 +123,18 @@ def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
     return Path(data_dir)
 
 
-def read_examples(order: AttemptOrder) -> Examples:
-    """Read all three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
-    task, recipe = order.trial.task, order.trial.recipe
-    root = data_root(task, order.data_dir, Path(order.cache_dir))
-    trial = order.trial
-    which = None if trial.fold is None else FoldOfSeed(trial.fold, trial.seed)
+def read_examples(spec: DataSpec) -> Examples:
+    """Read all three splits, train and dev capped. Raises DataError, ConfigError."""
+    task = spec.task
+    root = data_root(task, spec.data_dir, Path(spec.cache_dir))
+    which = None
+    if spec.fold is not None and spec.fold_seed is not None:
+        which = FoldOfSeed(spec.fold, spec.fold_seed)
     corpus = read_corpus(task, root, Split, which)
     available = corpus.splits
     splits = {
-        Split.TRAIN: cap_rows(available[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
-        Split.DEV: cap_rows(available[Split.DEV], recipe.dev_rows),
+        Split.TRAIN: cap_rows(available[Split.TRAIN], spec.train_rows, spec.train_rows_per_class),
+        Split.DEV: cap_rows(available[Split.DEV], spec.dev_rows),
         Split.TEST: available[Split.TEST],
     }
     rows = {f"{split}_available": len(available[split]) for split in (Split.TRAIN, Split.DEV)}
@@ -97,23 +147,22 @@ def read_examples(order: AttemptOrder) -> Examples:
         corpus.counts(splits),
         classes,
         target_scale(splits[Split.TRAIN]),
-        Documents(corpus.tested),
+        number_documents(splits[Split.TEST], among=corpus.tested),
     )
 
 
-def encode_examples(
-    examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int, backbone: str
-) -> TaskData:
-    """Encode the examples with the tokenizer of `backbone`. Raises WeightsError, DataError."""
+def encode_examples(examples: Examples, spec: DataSpec, tokenizer: Any) -> TaskData:
+    """Encode the examples with the tokenizer of the backbone. Raises WeightsError, DataError."""
+    task = spec.task
     seconds = reading_seconds(sum(characters(e) for part in examples.splits.values() for e in part))
-    with bounded(backbone, seconds):
+    with bounded(spec.backbone.name, seconds):
         encoded = {
             split: encode(
                 task.kind,
                 part,
                 examples.labels,
                 tokenizer,
-                max_length,
+                spec.max_length,
                 repeated=task.paper_scoring,
                 scale=examples.scale,
             )
@@ -125,11 +174,21 @@ def encode_examples(
         train=encoded[Split.TRAIN],
         dev=encoded[Split.DEV],
         test=encoded[Split.TEST],
+        documents=examples.documents,
         pad=tokenizer.pad_token_id,
         counts={
             split: examples.counts[split].model_copy(
-                update={"max_length": max_length, "cut": part.truncated, "mentions_cut": part.mentions_cut}
+                update={
+                    "max_length": spec.max_length,
+                    "cut": part.truncated,
+                    "mentions_cut": part.mentions_cut,
+                }
             )
             for split, part in encoded.items()
         },
     )
+
+
+def _with_cuts(counts: SplitCounts, spec: DataSpec, part: Encoded) -> SplitCounts:
+    cuts = {"max_length": spec.max_length, "cut": part.truncated, "mentions_cut": part.mentions_cut}
+    return counts.model_copy(update=cuts)

@@ -16,10 +16,8 @@ from accelerate import Accelerator
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.kept_weights import GIB
 from orchestrator.contracts.layout import MODEL
-from orchestrator.contracts.metrics import MetricName, Metrics
+from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import ClassAnswers, Device, Parameters, PhaseSeconds, Serving, StartEvent
-from orchestrator.contracts.split_counts import SplitCounts
-from orchestrator.contracts.target_scale import TargetScale
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.batches import FlatSplit
@@ -30,13 +28,11 @@ from workers.checkpoint import (
     Weights,
     load_trained_weights,
 )
-from workers.data import check_scorable
 from workers.distributed.ranks import Ranks, first_of_machine, join
 from workers.distributed.sharding import refuse_method, spreads_weights
 from workers.evaluate import check_seen, evaluate
 from workers.export import Sample, export_model, verify_answers, verify_saved_bits
-from workers.guessing import guessing
-from workers.inputs import Examples, TaskData, encode_examples, read_examples
+from workers.inputs import DataSpec, TaskData, read_examples
 from workers.metering.gauges import Gauges
 from workers.metering.latency import measure
 from workers.metering.meter import Meter, Work
@@ -45,27 +41,15 @@ from workers.models.backbones import count_planned
 from workers.models.content import check_content
 from workers.models.limits import check_fits
 from workers.models.scans import scan_software
+from workers.models.tokenizers import load_tokenizer
 from workers.models.trial_model import make_model
 from workers.models.weights import weights_directory
+from workers.prepared_data import InputRecord, count_inputs, find_prepared, prepare
 from workers.runtime.devices import set_up_devices
 from workers.runtime.gpus import check_gpus
 from workers.runtime.records import EventLog
 from workers.schedule import Budget, steps_of_an_epoch
 from workers.train import TrainContext, train
-
-
-@dataclass(frozen=True)
-class InputRecord:
-    """What the data of a trial hold: counts and labels, no text."""
-
-    labels: tuple[str, ...] = ()
-    rows: dict[str, int] = field(default_factory=dict)
-    splits: dict[Split, SplitCounts] = field(default_factory=dict)
-    train_classes: dict[str, int] = field(default_factory=dict)
-    epoch_steps: int | None = None
-    planned_steps: int | None = None
-    guessing: dict[MetricName, float] = field(default_factory=dict)
-    target_scale: TargetScale | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +71,8 @@ class TrialRecords:
     inherited_work: Work = field(default_factory=dict)
     resumed_from_step: int | None = None
     device: Device | None = None
+    epoch_steps: int | None = None
+    planned_steps: int | None = None
     inputs: InputRecord = field(default_factory=InputRecord)
     parameters: Parameters | None = None
     scores: ScoreRecord = field(default_factory=ScoreRecord)
@@ -134,30 +120,26 @@ def run_trial(
     gauges.devices_settled()
 
     meter.enter(Phase.TOKENISE)
-    examples = read_examples(order)
-    yield (records := replace(records, inputs=_count_inputs(order, examples)))
-    inputs = _check_examples(order, examples, records.inputs)
-    yield (records := replace(records, inputs=inputs))
+    spec = DataSpec.of(order)
+    prepared = find_prepared(spec)
+    if prepared is None:
+        examples = read_examples(spec)
+        yield (records := _with_inputs(order, records, count_inputs(examples)))
+        tokenizer = load_tokenizer(order.trial.backbone, machine.weights)
+        prepared = prepare(spec, examples, records.inputs, tokenizer)
+        del examples
+    data = prepared.data
+    yield (records := _with_inputs(order, records, prepared.record))
 
     meter.enter(Phase.LOAD)
-    prepared = _prepare_model(order, machine, inputs)
-    adapted = prepared.adapted
+    model = _prepare_model(order, machine, records)
+    adapted = model.adapted
     yield (records := replace(records, parameters=adapted.parameters))
     yield (records := replace(records, device=_with_scans(order, machine)))
-    gauges.model_built(adapted.model, prepared.counted.blank.model)
+    gauges.model_built(adapted.model, model.counted.blank.model)
+    check_fits(order.trial.backbone, model.counted.folder, data, order.trial.method.settings.extra_tokens)
+    check_seen(spec.task, data.labels, {split: data.parts[split] for split in spec.scored})
 
-    meter.enter(Phase.TOKENISE)
-    data = encode_examples(
-        examples,
-        order.trial.task,
-        prepared.tokenizer,
-        order.trial.recipe.max_length,
-        order.trial.backbone.name,
-    )
-    yield (records := replace(records, inputs=replace(inputs, splits=data.counts)))
-    _check_encoded(order, data, prepared.counted)
-
-    meter.enter(Phase.LOAD)
     inherited = records.inherited_phases, records.inherited_work
     ctx = TrainContext(order, machine.accelerator, meter, log, stopping, *inherited, machine.ranks)
     best = train(adapted, data, records.progress, checkpoint, ctx)
@@ -168,7 +150,7 @@ def run_trial(
     meter.enter(Phase.TEST)
     load_trained_weights(adapted.model, best)
     threshold = records.progress.best_threshold
-    scores = _score(order, machine, adapted, data, examples, threshold)
+    scores = _score(order, machine, adapted, data, threshold)
     yield (records := replace(records, scores=scores))
     gauges.compare(machine.ranks)
     if machine.ranks.count == 1 and not order.resources.shares_a_gpu:
@@ -182,7 +164,7 @@ def run_trial(
     if machine.ranks.leads:
         directory = Path(order.directory) / MODEL
         most = None if order.keep_gib is None else order.keep_gib * GIB
-        saved_bytes = export_model(adapted, prepared.tokenizer, directory, order.keep_weights, best, most)
+        saved_bytes = export_model(adapted, model.tokenizer, directory, order.keep_weights, best, most)
         yield replace(records, saved_bytes=saved_bytes)
         if saved_bytes is not None and adapted.is_adapter:
             _verify_export(machine, adapted, directory, sample, best)
@@ -216,43 +198,24 @@ def _prepare_machine(order: AttemptOrder) -> _Machine:
     return _Machine(weights, ranks, accelerator, device)
 
 
-def _count_inputs(order: AttemptOrder, examples: Examples) -> InputRecord:
-    return InputRecord(
-        labels=examples.labels,
-        rows=examples.rows,
-        splits=examples.counts,
-        train_classes=examples.train_classes,
-        target_scale=examples.scale,
-        epoch_steps=steps_of_an_epoch(len(examples.splits[Split.TRAIN]), order.trial.recipe.batch_size),
-    )
+def _with_inputs(order: AttemptOrder, records: TrialRecords, inputs: InputRecord) -> TrialRecords:
+    """Add what the data hold, and the steps that follow from it."""
+    recipe = order.trial.recipe
+    epoch_steps = steps_of_an_epoch(inputs.rows[Split.TRAIN], recipe.batch_size)
+    planned_steps = Budget.of(recipe, epoch_steps).steps
+    return replace(records, inputs=inputs, epoch_steps=epoch_steps, planned_steps=planned_steps)
 
 
-def _scored_splits(order: AttemptOrder) -> tuple[Split, ...]:
-    return (Split.DEV,) if order.trial.candidate is not None else (Split.DEV, Split.TEST)
-
-
-def _check_examples(order: AttemptOrder, examples: Examples, inputs: InputRecord) -> InputRecord:
-    """Check that the splits can be scored; return the record with planned steps and guessed scores."""
-    task, splits, scored = order.trial.task, examples.splits, _scored_splits(order)
-    check_scorable(task, examples.labels, {split: splits[split] for split in scored})
-    guessed = {}
-    if Split.TEST in scored:
-        guessed = guessing(task, examples.labels, splits[Split.TRAIN], splits[Split.TEST])
-    assert inputs.epoch_steps is not None
-    planned_steps = Budget.of(order.trial.recipe, inputs.epoch_steps).steps
-    return replace(inputs, guessing=guessed, planned_steps=planned_steps)
-
-
-def _prepare_model(order: AttemptOrder, machine: _Machine, inputs: InputRecord) -> _PreparedModel:
-    trial, settings = order.trial, order.trial.method.settings
+def _prepare_model(order: AttemptOrder, machine: _Machine, records: TrialRecords) -> _PreparedModel:
+    trial, settings, labels = order.trial, order.trial.method.settings, records.inputs.labels
     refuse_method(settings, order.resources, machine.device.precision)
-    counted = count_planned(trial.backbone, machine.weights, settings, trial.task.kind, len(inputs.labels))
+    counted = count_planned(trial.backbone, machine.weights, settings, trial.task.kind, len(labels))
     adapted, tokenizer = make_model(
         order,
         machine.weights,
-        inputs.labels,
+        labels,
         machine.device.precision,
-        inputs.planned_steps,
+        records.planned_steps,
         counted,
         machine.accelerator,
         machine.ranks,
@@ -266,20 +229,11 @@ def _with_scans(order: AttemptOrder, machine: _Machine) -> Device:
     return machine.device.model_copy(update={"software": software})
 
 
-def _check_encoded(order: AttemptOrder, data: TaskData, counted: Counted) -> None:
-    trial, scored = order.trial, _scored_splits(order)
-    check_fits(trial.backbone, counted.folder, data, trial.method.settings.extra_tokens)
-    check_seen(
-        trial.task, data.labels, {split: part for split, part in data.parts.items() if split in scored}
-    )
-
-
 def _score(
     order: AttemptOrder,
     machine: _Machine,
     adapted: Adapted,
     data: TaskData,
-    examples: Examples,
     threshold: float | None,
 ) -> ScoreRecord:
     tested = evaluate(
@@ -290,8 +244,7 @@ def _score(
         data.labels,
         batch_size=order.evaluation_size,
         ranks=machine.ranks,
-        examples=examples.splits[Split.TEST],
-        documents=examples.documents,
+        documents=data.documents,
         threshold=threshold,
     )
     return ScoreRecord(

@@ -48,15 +48,20 @@ Cell = tuple[str, str, str]
 Qualities = dict[str, dict[Cell, list[float]]]  # by arm, by (domain, method, task)
 
 
-def orders_of(work: Path, words: list[str]) -> list[Path]:
+def orders_of(work: Path, words: list[str], file: Path = ROOT / "configs/sweeps/demo.yaml") -> list[Path]:
     """One order per trial, as a worker would get it, with everything it needs made."""
-    sweep = load_sweep(ROOT / "configs/sweeps/demo.yaml", words, cwd=work)
+    sweep = load_sweep(file, words, cwd=work)
     cache = work / "sweeps" / "cache"
     plan = Session(sweep, digest_inputs(sweep, cache)).plan
     orders = []
     for number, item in enumerate(plan.to_run):
         order = AttemptOrder(
-            trial=plan.spec(item.trial), attempt=1, directory=str(work), cache_dir=str(cache), ordered_at=0.0
+            trial=plan.spec(item.trial),
+            attempt=1,
+            directory=str(work),
+            data_dir=None if sweep.data_dir is None else str(sweep.data_dir),
+            cache_dir=str(cache),
+            ordered_at=0.0,
         )
         orders.append(work / f"order-{number}.json")
         orders[-1].write_text(order.model_dump_json())

@@ -52,7 +52,7 @@ def test_seconds_are_those_of_training_steps_and_the_schedule_follows_them(lab, 
     records = run_until(order, None, Meter(clock))
     progress = records.progress
     assert (progress.step, progress.train_seconds) == (34, 102.0)  # overrun by less than a step
-    assert records.inputs.planned_steps is None
+    assert records.planned_steps is None
     assert clock.seconds > 4 * OTHER_SECONDS
     events = events_of(order)
     evaluations = [(e.step, e.train_seconds) for e in events if e.event == "evaluation"]

@@ -23,6 +23,7 @@ from orchestrator.contracts.methods.low_rank import AdaLora, Lora
 from orchestrator.contracts.methods.weights import BitFit, Full
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from orchestrator.errors import WeightsError
+from workers.documents import number_documents
 from workers.inputs import TaskData
 from workers.methods import Adapted, adapt, check_trained, head_modules
 from workers.models import trial_model
@@ -288,7 +289,10 @@ def test_texts_that_the_tables_of_the_weights_lack_a_row_for_are_refused(
     """In test alone, too, which is read when everything is paid for."""
     fine = Encoded(input_ids=[[2, 4, 3]], labels=[0], token_type_ids=[[0, 0, 1]], truncated=0)
     task, folder = lab.task(TaskKind.CLASSIFICATION), verify(entry(tiny_bert), tiny_bert)
-    data = TaskData(task=task, labels=LABELS, train=fine, dev=fine, test=fine, pad=0, counts={})
+    none = number_documents([])
+    data = TaskData(
+        task=task, labels=LABELS, train=fine, dev=fine, test=fine, documents=none, pad=0, counts={}
+    )
     check_fits(entry(tiny_bert), folder, data, virtual=0)
     with pytest.raises(WeightsError, match=words):
         check_fits(entry(tiny_bert), folder, replace(data, test=replace(fine, **changes)), virtual)

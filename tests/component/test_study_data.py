@@ -9,7 +9,7 @@ import pytest
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Split, TaskKind
-from workers.inputs import read_examples
+from workers.inputs import DataSpec, read_examples
 from workers.runtime.attempt import run_attempt
 
 
@@ -55,7 +55,7 @@ def test_skipped_records_and_classes_are_in_the_outcome(lab, outcome_of):
 def test_a_sample_of_each_class_is_recorded_as_it_turned_out(lab, size):
     def examples(recipe):
         order = AttemptOrder.model_validate_json(lab.order(recipe=recipe).read_bytes())
-        return read_examples(order)
+        return read_examples(DataSpec.of(order))
 
     whole, sample = examples({}), examples({"train_rows_per_class": size})
     assert sample.train_classes == {name: min(n, size) for name, n in whole.train_classes.items()}
@@ -66,5 +66,5 @@ def test_a_sample_of_each_class_is_recorded_as_it_turned_out(lab, size):
 
 def test_a_class_that_train_lacks_counts_none(lab):
     order = changed(lab.order(), labels=["ill", "unsure", "well"])
-    found = read_examples(AttemptOrder.model_validate_json(order.read_bytes()))
+    found = read_examples(DataSpec.of(AttemptOrder.model_validate_json(order.read_bytes())))
     assert found.train_classes["unsure"] == 0

@@ -13,7 +13,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,15 +61,22 @@ class RankGroup:
         secret = node["secret"] if node else token_hex(SECRET_BYTES)
         return cls(order, began, tuple(range(first, first + per_node)), count, master, port, secret)
 
-    def start(self, listening: socket.socket | None = None, *, execute: bool = False) -> dict[int, int]:
+    def start(
+        self,
+        listening: socket.socket | None = None,
+        *,
+        execute: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> dict[int, int]:
         """Fork the processes and return process -> rank. In a child it never returns. `listening`: where the
         ranks meet, on the first of several nodes. `execute`: each child starts Python itself and shares
-        nothing with us."""
+        nothing with us. `environment` is added to that of all processes."""
+        environment = environment or {}
         template = os.getpid()
         if not self.ranks:
             child = os.fork()
             if child == 0:
-                _become(self.order, template, self.began, {}, execute)
+                _become(self.order, template, self.began, environment, execute)
             return {child: 0}
         if len(self.ranks) == self.count:
             listening = listen("127.0.0.1")
@@ -78,7 +85,8 @@ class RankGroup:
         for local_rank, rank in enumerate(self.ranks):
             child = os.fork()
             if child == 0:
-                environment = {
+                own = {
+                    **environment,
                     "RANK": str(rank),
                     "LOCAL_RANK": str(local_rank),
                     "WORLD_SIZE": str(self.count),
@@ -88,11 +96,11 @@ class RankGroup:
                     "FRONTIER_SECRET": self.secret,
                 }
                 if len(self.ranks) == self.count:
-                    environment["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve
+                    own["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve
                 if rank == 0 and listening is not None:
                     listening.set_inheritable(True)
-                    environment["FRONTIER_MASTER_FD"] = str(listening.fileno())
-                _become(self.order, template, self.began, environment, execute)
+                    own["FRONTIER_MASTER_FD"] = str(listening.fileno())
+                _become(self.order, template, self.began, own, execute)
             children[child] = rank
         if listening is not None:
             listening.close()
@@ -238,7 +246,7 @@ def _shut_streams(log: Path) -> None:
         os.dup2(output, descriptor)
 
 
-def _become(order: Path, template: int, began: float, environment: dict[str, str], execute: bool) -> None:
+def _become(order: Path, template: int, began: float, environment: Mapping[str, str], execute: bool) -> None:
     """Turn the forked process into a rank of the attempt; never return."""
     code = 1
     try:

@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from workers.runtime.kept_data import KeptData
 from workers.runtime.rank_processes import RankGroup, Running, await_end, listen
 from workers.runtime.warm_imports import fill_caches, import_warm, leave_out_bitsandbytes
 
@@ -56,6 +57,7 @@ class _Requests:
 def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
     """Serve requests until the driver closes its end or dies. `forkable`: attempts are forked from here."""
     listening: socket.socket | None = None
+    kept_data = KeptData()
     while True:
         request = requests.next()
         if request is not None and "listen" in request:
@@ -66,10 +68,13 @@ def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
         order = Path(request["order"])
         _import_architecture(order)
         group = RankGroup.of(order, request["at"], request.get("node"))
-        running = Running(group.start(listening, execute=not forkable))
+        environment = kept_data.environment()
+        running = Running(group.start(listening, execute=not forkable, environment=environment))
         listening = None
         await_end(running, requests.next)
-        _answer(answers, "code", running.close(order.parent))
+        code = running.close(order.parent)
+        kept_data.attempt_ended(code)
+        _answer(answers, "code", code)
 
 
 def _answer(answers: IO[bytes], key: str, number: int) -> None:

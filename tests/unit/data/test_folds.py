@@ -28,7 +28,7 @@ from workers.data.examples import labels_of
 from workers.data.folds import FoldOfSeed
 from workers.data.folds import _spread as spread
 from workers.demo.corpora import write_task
-from workers.documents import Documents
+from workers.documents import number_documents
 from workers.exported.score import score
 from workers.stage import stage
 
@@ -220,10 +220,10 @@ def test_all_folds_and_seeds_number_the_documents_alike(tmp_path: Path) -> None:
     sets = set()
     for seed, fold in [(seed, fold) for seed in (1, 2) for fold in folds_of(5)]:
         corpus = read_corpus(spec, tmp_path, which=FoldOfSeed(fold, seed))  # type: ignore[arg-type]
-        documents = Documents(corpus.tested)
-        sets.add((documents.test_set, len(documents), documents.unit))
         test = corpus.splits[Split.TEST]
-        for example, place in zip(test, documents.places(test), strict=True):
+        documents = number_documents(test, among=corpus.tested)
+        sets.add((documents.test_set, documents.count, documents.unit))
+        for example, place in zip(test, documents.places, strict=True):
             seen.setdefault(example.text, set()).add(place)
     assert len(sets) == 1
     assert sets.pop()[1:] == (13, Unit.DOCUMENT)
@@ -245,7 +245,7 @@ def test_a_patient_of_two_sites_is_numbered_alike_by_all_folds(tmp_path: Path, f
         }
         spec = TaskSpec.model_validate(keys)
     sets = {
-        Documents(read_corpus(spec, tmp_path, which=FoldOfSeed(fold, 1)).tested).test_set
+        number_documents(read_corpus(spec, tmp_path, which=FoldOfSeed(fold, 1)).tested).test_set
         for fold in folds_of(5)
         if fold is not None
     }

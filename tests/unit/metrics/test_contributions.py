@@ -17,6 +17,7 @@ from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.contributions import ranks, scored_examples
 from workers.data.examples import Text, Tokens
+from workers.documents import number_documents
 from workers.metrics import (
     mentions_of_subwords,
     mentions_of_words,
@@ -43,7 +44,7 @@ def classified(kind: TaskKind, gold: list[int], logits: np.ndarray, metric: Metr
         asked = asked.model_copy(update={"negative_label": "b"})
     else:
         asked = asked.model_copy(update={"positive_label": "b"})
-    found = scored_examples(asked, CLASSES, examples, data, list(logits))
+    found = scored_examples(asked, CLASSES, number_documents(examples), data, list(logits))
     scores = score_sequences(
         kind, CLASSES, asked.negative_label, np.array(gold), logits, positive_label=asked.positive_label
     )
@@ -111,7 +112,7 @@ def test_mentions_are_counted_by_document_and_the_sums_give_the_score(repeated, 
     for metric in FIGURES[TaskKind.NER]:
         asked = task("t", TaskKind.NER).model_copy(update={"metric": metric})
         mentions = of_subwords if metric is MetricName.SUBWORD_F1 else of_words
-        record = scored_examples(asked, TAGS, examples, data, logits, mentions=mentions)
+        record = scored_examples(asked, TAGS, number_documents(examples), data, logits, mentions=mentions)
         if record is None:
             assert scores[metric].value is None
             continue
@@ -151,7 +152,7 @@ def test_the_loss_stays_in_the_worker():
     examples = [Text("secret words", None, c, c) for c in CLASSES]
     data = Encoded(input_ids=[[1]] * 3, labels=[0, 1, 2], token_type_ids=None, truncated=0)
     asked = task("t").model_copy(update={"metric": MetricName.LOSS})
-    assert scored_examples(asked, CLASSES, examples, data, list(np.eye(3))) is None
+    assert scored_examples(asked, CLASSES, number_documents(examples), data, list(np.eye(3))) is None
 
 
 def told(examples: list[Text]) -> ScoredExamples:
@@ -159,7 +160,7 @@ def told(examples: list[Text]) -> ScoredExamples:
     gold = [CLASSES.index(example.label) for example in examples]
     data = Encoded(input_ids=[[1]] * len(gold), labels=gold, token_type_ids=None, truncated=0)
     asked = task("t").model_copy(update={"metric": MetricName.ACCURACY})
-    record = scored_examples(asked, CLASSES, examples, data, [np.eye(3)[0]] * len(gold))
+    record = scored_examples(asked, CLASSES, number_documents(examples), data, [np.eye(3)[0]] * len(gold))
     assert record is not None
     return record
 
@@ -211,7 +212,11 @@ def test_the_order_takes_the_whole_test_part_to_make():
             examples = [Text(text, None, "a", str(index)) for index, text in enumerate(texts)]
             logits = [np.eye(3)[0 if index == right else 1] for index in range(len(texts))]
             asked = task("t").model_copy(update={"metric": MetricName.ACCURACY})
-            found.append(list(scored_examples(asked, CLASSES, examples, data, logits).numerator).index(1.0))
+            found.append(
+                list(
+                    scored_examples(asked, CLASSES, number_documents(examples), data, logits).numerator
+                ).index(1.0)
+            )
         return tuple(found)
 
     texts = [f"text {index}" for index in range(12)]
@@ -228,8 +233,10 @@ def test_documents_of_one_patient_are_summed_and_told_as_patients():
     ]
     data = Encoded(input_ids=[[1]] * 3, labels=[0, 1, 2], token_type_ids=None, truncated=0)
     asked = task("t", TaskKind.CLASSIFICATION).model_copy(update={"metric": MetricName.ACCURACY})
-    record = scored_examples(asked, CLASSES, examples, data, list(np.eye(3)))
+    record = scored_examples(asked, CLASSES, number_documents(examples), data, list(np.eye(3)))
     assert sorted(record.denominator) == [1, 2]
     assert ScoredExamples.from_bytes(record.to_bytes()).unit is Unit.PATIENT
     weaker = [*examples[:2], dataclasses.replace(examples[2], unit=Unit.SENTENCE)]
-    assert scored_examples(asked, CLASSES, weaker, data, list(np.eye(3))).unit is Unit.SENTENCE
+    assert (
+        scored_examples(asked, CLASSES, number_documents(weaker), data, list(np.eye(3))).unit is Unit.SENTENCE
+    )

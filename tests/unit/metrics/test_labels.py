@@ -13,6 +13,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.contributions import scored_examples
 from workers.data.examples import MultilabelText
+from workers.documents import number_documents
 from workers.guessing import guessing
 from workers.metrics import score_labels
 from workers.tasks import Encoded, LogitMeaning
@@ -91,7 +92,7 @@ def test_the_sums_over_documents_give_the_score(found: tuple[np.ndarray, np.ndar
     )
     for metric in FIGURES:
         asked = task("t", TaskKind.MULTILABEL).model_copy(update={"metric": metric})
-        record = scored_examples(asked, LABELS, examples, data, list(logits), 0.4)
+        record = scored_examples(asked, LABELS, number_documents(examples), data, list(logits), 0.4)
         if record is None:
             assert scores[metric].value is None
             continue

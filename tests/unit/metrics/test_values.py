@@ -18,6 +18,7 @@ from orchestrator.report.results.failed_seeds import SeedScore
 from orchestrator.report.results.replicates import replicates
 from workers.contributions import scored_examples
 from workers.data.examples import RegressionText
+from workers.documents import number_documents
 from workers.guessing import guessing
 from workers.metrics import score_values
 from workers.tasks import Encoded, LogitMeaning, predicted_values
@@ -70,7 +71,7 @@ def test_the_sums_over_documents_give_the_score(found: tuple[np.ndarray, np.ndar
     scores = score_values(gold, predicted_values(data, list(logits)))
     for metric in FIGURES:
         asked = task("t", TaskKind.REGRESSION).model_copy(update={"metric": metric})
-        record = scored_examples(asked, ("value",), texts(gold), data, list(logits))
+        record = scored_examples(asked, ("value",), number_documents(texts(gold)), data, list(logits))
         if record is None:
             assert scores[metric].value is None
             continue
@@ -88,7 +89,7 @@ def test_their_spread_is_that_of_the_score_over_other_test_sets(metric: MetricNa
     logits = ((predicted - SCALE.mean) / SCALE.deviation).astype(np.float64)[:, None]
     asked = task("t", TaskKind.REGRESSION).model_copy(update={"metric": metric})
     examples = [RegressionText("x", None, "", str(n), value=v) for n, v in enumerate(gold.tolist())]
-    record = scored_examples(asked, ("value",), examples, encoded(gold), list(logits))
+    record = scored_examples(asked, ("value",), number_documents(examples), encoded(gold), list(logits))
     assert record is not None
     drawn = [rng.integers(0, 400, 400) for _ in range(400)]
     scores = [score_values(gold[rows], predicted[rows])[metric].value for rows in drawn]

@@ -36,7 +36,7 @@ from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.tracking.price_terms import Terms
 from workers.contributions import scored_examples
 from workers.data.examples import Text
-from workers.documents import Documents
+from workers.documents import number_documents
 from workers.metrics import class_answers, mention_answers, mentions_of_words, score_sequences
 from workers.tasks import Encoded
 
@@ -63,7 +63,6 @@ class World:
         self.examples = [
             Text(f"letter {n}", None, LABELS[label], f"letters.csv#{n}") for n, label in enumerate(self.gold)
         ]
-        self.documents = Documents(self.examples)
         self.folds, self.logits = {}, {}
         for trained in SEEDS:
             self.folds[trained] = random.permutation(ROWS) % FOLDS
@@ -79,7 +78,7 @@ class World:
             spec.kind, LABELS, spec.negative_label, gold, logits, positive_label=spec.positive_label
         )
         encoded = Encoded([[0]] * len(gold), gold.tolist(), None, 0)
-        told = scored_examples(spec, LABELS, examples, encoded, list(logits), None, self.documents)
+        told = scored_examples(spec, LABELS, number_documents(examples, self.examples), encoded, list(logits))
         is_class = np.arange(3)
         given = logits.argmax(axis=1)[:, None] == is_class
         outcome = {
