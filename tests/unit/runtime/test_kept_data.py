@@ -5,11 +5,13 @@ The template and its attempts share one process here: the descriptors are those 
 
 from __future__ import annotations
 
+import json
 import os
 from hashlib import sha256
 
 import pytest
 
+from workers.runtime import kept_data
 from workers.runtime.kept_data import KEPT_DATA, KeptData, keep, kept
 
 HEAD = 64
@@ -114,3 +116,17 @@ def test_an_attempt_without_a_template_and_a_kernel_without_memory_files_keep_no
     files.attempt_ended(0)
     begin()
     assert kept(key("letters")) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [(["max\n"], 2**30), ([f"{2**33}\n"], 2**29), (["max\n", f"{2**32}\n"], 2**28), ([], 2**30)],
+)
+def test_a_slot_keeps_a_sixteenth_of_the_memory_that_it_may_use(tmp_path, monkeypatch, limits, most):
+    """Whichever is less: the machine's, or the limit of the control group in either version."""
+    for number, limit in enumerate(limits):
+        (tmp_path / f"limit-{number}").write_text(limit)
+    monkeypatch.setattr(kept_data, "_LIMITS", [str(tmp_path / f"limit-{number}") for number in range(2)])
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**30}.get)
+    begun = json.loads(kept_data.KeptData().environment()[KEPT_DATA])
+    assert begun["room"] == most
