@@ -70,7 +70,7 @@ STATEMENTS = (
             "is good enough is measured",
             "is shown to reach it",
             "would reach it is open",
-            "No model reaches",
+            "No model scored",
         ),
         "A cell is shown to be within a margin of the best where each other cell, less this one, has "
         "an upper limit below the margin; nothing cheaper is shown to come within it where the best, "

@@ -150,8 +150,8 @@ def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
 def _reaching(least: str, named: str | None, best: str) -> str:
     """The answer where good enough is a least quality: what that is, and what is named."""
     if named is None:
-        return f"No model reaches {least}. The highest score is that of {best}."
-    text = f"The cheapest that reaches {least} is {named}"
+        return f"No model scored {least} or more. The highest score is that of {best}."
+    text = f"The cheapest that scored {least} or more is {named}"
     return text + (
         ". It also scored highest." if named == best else f"; the highest score is that of {best}."
     )

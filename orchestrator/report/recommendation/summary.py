@@ -105,7 +105,7 @@ def _take(one: Pick) -> list[str]:
     if not one.enough:
         least = f"{text.short(one.task.metric_title)} {one.task.target.at_least:g}"
         best = f"{one.best.name}{plain}, with {_score(one)}"
-        nothing = f"For {one.place}, no model reaches {least}: the highest score is that of {best}."
+        nothing = f"For {one.place}, no model scored {least} or more: the highest score is that of {best}."
         return [nothing, _costs(one), _margin(one)]
     scale = DifferenceUnit("", not one.task.loss, unit=one.task.unit)
     saved = saving(one.points, one.judged, scale)
