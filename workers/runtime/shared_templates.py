@@ -70,8 +70,8 @@ def server_directory(launch: str) -> Path:
 
 @contextmanager
 def _locked(directory: Path, operation: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Hold the lock in the directory, which is made where it is missing. Raises OSError where that fails,
-    another account can write to it, or `operation` does not wait for the lock."""
+    """Hold the lock in the directory, which is made where it is missing. Raises OSError where that fails, the
+    directory is open to another account, or somebody has the lock and `operation` does not wait."""
     while True:
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
@@ -150,7 +150,7 @@ def _connected(directory: Path) -> socket.socket | None:
 
 
 def _delete_leftovers(directory: Path) -> None:
-    """Delete what servers of other launches have left that were killed."""
+    """Delete the directories of other launches whose server was killed."""
     for other in directory.parent.glob(_PREFIX + _DIGITS * "[0-9a-f]"):
         with suppress(OSError):  # it is of another account, or somebody has its lock
             if other != directory:
