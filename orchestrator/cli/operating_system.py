@@ -6,7 +6,7 @@ import os
 from platform import release, system
 
 from orchestrator.errors import LaunchError
-from workers.runtime.process_ends import open_process
+from workers.runtime.system_calls import open_process
 
 _FIX = "use a Linux machine, virtual machine or container (on Windows WSL 2)"
 

@@ -16,8 +16,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from workers.runtime.process_ends import open_process
 from workers.runtime.shared_templates import DESCRIPTORS, delete_unless
+from workers.runtime.system_calls import open_process
 from workers.runtime.template import serve_forked, warm_up
 
 _SECONDS = 30.0  # for a client that has connected to send its pipes

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from workers.runtime.system_calls import open_memory
+
 KEPT_DATA = "FRONTIER_KEPT_DATA"  # environment of an attempt: descriptors by key, and what it may write
 _HEAD = 64  # bytes before the content: the key, written last, so that half a content is none
 _MOST_BYTES, _MOST_SHARE = 2**30, 1 / 16  # of the memory of the machine or control group
@@ -43,7 +45,7 @@ class KeptData:
         """Return what an attempt has to find in its environment. Its process inherits the descriptors."""
         if self._blank is None and self._room > 0 and len(self._files) < _MOST_FILES:
             with suppress(OSError):  # a sandbox without memory files
-                self._blank = os.memfd_create("frontier-data", 0)
+                self._blank = open_memory("frontier-data")
         return {KEPT_DATA: json.dumps(asdict(_Given(self._files, self._blank, self._room)))}
 
     def attempt_ended(self, code: int) -> None:

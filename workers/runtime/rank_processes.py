@@ -25,7 +25,7 @@ from orchestrator.contracts.child_processes import python_module
 from orchestrator.contracts.exit_codes import FAILED_ALONE, reasons
 from orchestrator.contracts.files import write_once
 from workers.runtime.host import SECRET_BYTES
-from workers.runtime.process_ends import open_process
+from workers.runtime.system_calls import open_process
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5.0  # for the others, once a rank has ended
