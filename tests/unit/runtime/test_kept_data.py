@@ -51,6 +51,14 @@ def test_later_attempts_find_what_an_earlier_one_has_kept(files, begin):
         files.attempt_ended(0)
 
 
+def test_a_process_that_starts_python_itself_inherits_the_descriptors_too(files, begin):
+    begin()
+    keep(key("letters"), b"read and encoded")
+    files.attempt_ended(0)
+    given = json.loads(files.environment()[KEPT_DATA])
+    assert all(map(os.get_inheritable, [given["blank"], *given["files"].values()]))
+
+
 def test_data_without_room_are_not_kept_and_what_came_first_stays(files, begin):
     for name, size in (("first", 500), ("too large", 500), ("fits", 1000 - 500 - 2 * HEAD)):
         begin()
