@@ -291,8 +291,9 @@ STATEMENTS = (
     Statement(
         "Costs",
         ("device-hours a training run",),
-        "The mean over seeds, with a t-interval. Trials start seed by seed, so that the load of the "
-        "machine is part of the scatter.",
+        "Devices times the seconds in which a trial loads its weights, trains and scores: the mean over "
+        "seeds, with a t-interval. Trials start seed by seed, so that the load of the machine is part of "
+        "the scatter.",
         "95 %, also where the load varies by 5 to 20 % and is forgotten within a block of trials. A "
         "rare trial that takes several times as long is missed by two to five seeds: then the "
         "interval is too low.",
