@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from orchestrator.contracts.guessing import ONE_CLASS, one_class_score
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
+
+_ONE_CLASS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)  # whose scores class sizes give
+_SHARES = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE)
 
 
 class ClassCounts(NamedTuple):
@@ -85,14 +87,24 @@ def guess(task: TaskSpec, class_counts: ClassCounts | None) -> Guess:
     }
     if MetricName.MACRO_AUROC in scores:
         scores[MetricName.MACRO_AUROC] = 0.5
-    counts = class_counts.classes if class_counts is not None and task.kind in ONE_CLASS else {}
+    counts = class_counts.classes if class_counts is not None and task.kind in _ONE_CLASS else {}
     shares = [count / sum(counts.values()) for count in counts.values() if count]
     if shares:
-        most = max(counts, key=counts.__getitem__)
-        of_sizes = {name: one_class_score(name, most, counts) for name in scores}
-        scores |= {name: score for name, score in of_sizes.items() if score is not None}
+        by_share = {name: _of_commonest(name, max(shares), len(shares)) for name in scores}
+        scores |= {name: score for name, score in by_share.items() if score is not None}
         scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
     if class_counts is not None and class_counts.measured:
         # A metric that was undefined is supposed.
         return Guess({**scores, **class_counts.scores}, measured=True, known=True)
     return Guess(scores, measured=False, known=bool(shares) or task.kind is TaskKind.NER)
+
+
+def _of_commonest(metric: MetricName, share: float, classes: int) -> float | None:
+    """Return the score of the commonest of so many classes, given to all. None for metrics that its share
+    does not give."""
+    f1 = 2 * share / (1 + share)
+    if metric is MetricName.MACRO_F1:
+        return f1 / classes
+    if metric is MetricName.WEIGHTED_F1:
+        return f1 * share
+    return share if metric in _SHARES else None
