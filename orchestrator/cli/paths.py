@@ -70,5 +70,8 @@ def find_sweep(sweep: str, storage: Path, where: ClusterOptions = NO_OPTIONS) ->
             return mark.parent.resolve()
     names = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}") if where.has(copy_in(p.parent))]
     fix = did_you_mean(sweep, names) if names else "run a sweep first, or give --storage"
-    fix += look_in_cluster(sweep, str(storage), where) or "; `frontier fetch` copies one from a cluster"
+    in_cluster = look_in_cluster(sweep, str(storage), where)
+    if not fix.endswith("?"):
+        in_cluster = in_cluster or "; `frontier fetch` copies one from a cluster"
+    fix = f"{fix.removesuffix('?')}{in_cluster}" if in_cluster else fix
     raise ConfigError([Problem(str(storage), "", f"there is no sweep {sweep!r}", fix)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.errors import Problem
@@ -63,7 +65,16 @@ def taken_for(raw: Mapping[str, object], expected: FileKind, where: str) -> list
     best = max(candidates, key=lambda kind: _likeness(raw, kind), default=expected)
     if _likeness(raw, best) <= _likeness(raw, expected):
         return []
-    return [Problem(where, "", f"expected {expected}, got {best}", _MARKS[best].fix)]
+    fix = _MARKS[best].fix
+    if (best, expected) == (FileKind.TASK, FileKind.SWEEP) and (sweep := _sweep_of(Path(where))) is not None:
+        fix = f"give the sweep file beside its folder: {shlex.quote(str(sweep))}"
+    return [Problem(where, "", f"expected {expected}, got {best}", fix)]
+
+
+def _sweep_of(task: Path) -> Path | None:
+    """Return the sweep file that `frontier init` wrote with a task."""
+    beside = task.parent.with_name("sweep.yaml")
+    return beside if task.parent.name == "tasks" and beside.is_file() else None
 
 
 def _likeness(raw: Mapping[str, object], kind: FileKind) -> int:

@@ -18,7 +18,7 @@ from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import json_value, lines, read_text
 from workers.data.labels import is_identifying
-from workers.data.look_conll import look_at_conll, tags_of_words
+from workers.data.look_conll import look_at_conll, refuse_other_tags, tags_of_words
 from workers.data.look_labels import class_sizes, several_labels
 from workers.data.masked import marks_a_pair
 from workers.data.readers.arrow_folder import ArrowFolder
@@ -58,6 +58,7 @@ def look(request: LookRequest) -> DataLook:
         raise DataError(str(path), None, "it holds PubTator documents, which init cannot read", _BY_HAND)
     if (tagged := look_at_conll(content)) is not None:
         return tagged
+    refuse_other_tags(str(path), content)
     return _csv(path, text, content, request.separator)
 
 

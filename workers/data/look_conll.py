@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from orchestrator.contracts.data_look import DataLook
+from orchestrator.errors import DataError
 from workers.data.labels import doubt_about_labels
-from workers.data.readers.conll import DOCUMENT, TAG, sentences_of
+from workers.data.readers.conll import BIOES, DOCUMENT, FROM_BIOES, TAG, sentences_of
 
+_MOSTLY = 0.5  # share of the words that are in no mention
 _MOST_OTHERS = 0.02  # share of the lines whose last column is no tag: mistakes, which the reader will name
 
 
@@ -20,6 +22,27 @@ def look_at_conll(content: Sequence[str]) -> DataLook | None:
         if look is not None:
             return look
     return None
+
+
+def refuse_other_tags(file: str, content: Sequence[str]) -> None:
+    """Raise DataError for words with tags of another scheme, one a line. They are told by the O of most words
+    and by the blank lines between sentences, and none of them is quoted: it may be a word."""
+    for separator in ("tab", "space"):
+        sentences = sentences_of(content, separator)
+        rows = [columns for sentence in sentences for _, columns in sentence]
+        tags = Counter(columns[-1].strip() for columns in rows)
+        others = set(tags) - {"O"}
+        if len(sentences) < 2 or min(map(len, rows)) < 2 or not others:
+            continue
+        if tags["O"] < _MOSTLY * len(rows) or any(" " in columns[0] for columns in rows):
+            continue
+        if any(map(BIOES.fullmatch, others)):
+            raise DataError(file, None, "its words have BIOES or BILOU tags", FROM_BIOES)
+        if all(tag.startswith("I-") for tag in others):
+            fix = "begin every mention with B- (BIO, also called IOB2)"
+            raise DataError(file, None, "no tag of its words begins with B-", fix)
+        fix = "write B- before the tag of the first word of each mention, and I- before those of the others"
+        raise DataError(file, None, "its words have tags that do not begin with B- or I-", fix)
 
 
 def tags_of_words(values: Iterable[Any]) -> bool:

@@ -51,7 +51,10 @@ def check_parted(task: TaskSpec, counted: Mapping[Split, SplitCounts]) -> None:
     ]
     if parted:
         problem = f"{' and '.join(parted)} agree in most of their words with a train text"
-        fix = "set `id` of the reader to a column that says which rows are pairs of one sentence"
+        fix = (
+            "name the column that says which rows are pairs of one sentence, as `id` of the reader or by "
+            "`frontier init --id`; add one if there is none"
+        )
         raise DataError(f"task {task.name}", None, problem, fix)
 
 

@@ -30,6 +30,7 @@ from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.problems import validate
 from orchestrator.config.task_files import DescribedTask
 from orchestrator.config.yaml_sources import parse_yaml
+from orchestrator.contracts.data_look import DataLook
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.requests import InspectTask
 from orchestrator.contracts.separators import Separator
@@ -40,7 +41,7 @@ from orchestrator.execution.devices import first_gpu
 from orchestrator.units import quantity
 
 _FOLDS = (
-    "with {rows} rows, consider `--folds 5`: it tests each row instead of a fifth of them, so that intervals "
+    "with {rows}, consider `--folds 5`: it tests each of them instead of a fifth, so that intervals "
     "are clearly narrower, and trains 5 times per seed"
 )
 _SMALL = 0.05  # of the standard deviation of a number
@@ -106,7 +107,7 @@ def init(
     _show(source, study, begin, good_enough, _why_good_enough(wishes, unit), console)
     show_splits(spec, answer, console)
     if study.may_have_folds:
-        console.print(_FOLDS.format(rows=look.rows), highlight=False)
+        console.print(_FOLDS.format(rows=quantity(look.rows, _row(look))), highlight=False)
     try:
         task_file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(task_file, text)
@@ -223,7 +224,7 @@ def _show(
 ) -> None:
     look = study.look
     columns = f", {quantity(len(look.columns) + look.other_columns, 'column')}" if look.columns else ""
-    rows = quantity(look.rows, "sentence" if look.format == "conll" else "row")
+    rows = quantity(look.rows, _row(look))
     console.print(f"{source.shown}: {look.format}, {rows}{columns}", highlight=False, soft_wrap=True)
     table = plain_table("", "choice", "why")
     for key, answer in study.settled.items():
@@ -233,6 +234,10 @@ def _show(
     [(rule, figure)] = good_enough.items()
     table.add_row("good enough", f"{rule} {figure:g}", why)
     console.print(table)
+
+
+def _row(look: DataLook) -> str:
+    return "sentence" if look.format == "conll" else "row"
 
 
 def _program() -> str:

@@ -85,7 +85,7 @@ def test_a_driver_of_another_machine_is_named_and_left(
 
 def test_without_a_cluster_an_unknown_sweep_is_answered_with_the_sweeps_here(sweep: LedgerBuilder) -> None:
     for verb in ("stop", "follow"):
-        with pytest.raises(ConfigError, match="did you mean 'demo'"):
+        with pytest.raises(ConfigError, match=r"did you mean 'demo'\?$"):
             _said(verb, "dmo")
 
 

@@ -81,3 +81,21 @@ def test_the_name_of_a_sweep_that_has_run_needs_its_file() -> None:
     Path("sweeps/letters/sweep.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"frontier status letters"):
         _plan("letters")
+
+
+def test_the_task_that_init_wrote_is_answered_with_its_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("my letters")
+    (folder / "tasks").mkdir(parents=True)
+    task = folder / "tasks" / "letters.yaml"
+    task.write_text("title: x\nkind: ner\nmetric: entity_f1\nreader: {format: conll}\n")
+    for fix in (
+        "move it to CATALOGUE/tasks/",
+        "give the sweep file beside its folder: 'my letters/sweep.yaml'",
+    ):
+        failed = CliRunner().invoke(app, ["plan", str(task)])
+        assert "expected a sweep file, got a task" in str(failed.exception)
+        assert f"-> {fix}" in str(failed.exception)
+        (folder / "sweep.yaml").write_text("name: letters\n")

@@ -21,6 +21,8 @@ from workers.data.files import lines, read_text
 from workers.data.holdout import Selector
 
 TAG = re.compile(r"O|[BI]-\S+")
+BIOES = re.compile(r"[ESLU]-\S+")  # or BILOU
+FROM_BIOES = "rewrite BIOES or BILOU tags as BIO: S- or U- becomes B-, E- or L- becomes I-"
 DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
 _COMMENT = re.compile(r"#(\s|[\w.-]+ ?=).*")
 _BLANKS = re.compile("[ \t]+")
@@ -179,7 +181,7 @@ def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str
             file,
             line,
             "the tag is not O, B-type or I-type",
-            "use BIO tags, or name their column in the reader",
+            FROM_BIOES if BIOES.fullmatch(tag) else "use BIO tags, or name their column in the reader",
         )
     if tag.startswith("I-") and before[2:] != tag[2:]:
         # Strict scoring ignores a mention without B-, so continuing would silently lose gold mentions.
