@@ -51,6 +51,7 @@ class ColumnLook(Record):
     )
     label_separator: str | None = Field(None, description="what is between the labels of a text")
     numeric: bool = Field(False, description="all values are numbers")
+    decimal_comma: bool = Field(False, description="they would be, with a point for the decimal comma")
     numbered: NonNegativeInt | None = Field(
         None, description="how many values there are, if they are 0, 1, 2, … without a gap"
     )

@@ -71,7 +71,9 @@ def _csv(path: Path, text: str, content: Sequence[str], asked: Separator | None)
     comma = len(cells_of(header, ",")) == len(cells_of(header, CHARACTERS[best]))
     separator = asked or (None if declared or comma else best)
     table = Table(str(path), lambda line, names: _checked(path, line, names), separator, keyed=True)
-    rows = read_rows(io.StringIO(text, newline=""), table, Faults("skip"))
+    rows = list(read_rows(io.StringIO(text, newline=""), table, faults := Faults("skip")))
+    if faults.count and not rows:  # say what is wrong with the first one
+        rows = list(read_rows(io.StringIO(text, newline=""), table, Faults("error")))
     look = _of_rows("csv", path, [row for _, row in rows])
     if len(look.columns) < 2:
         problem = f"the first line has {len(look.columns)} column"
@@ -158,6 +160,8 @@ def _column(name: str, values: Sequence[Any]) -> ColumnLook:
         label_sizes=label_sizes,
         label_separator=separator,
         numeric=bool(texts) and all(map(is_number, texts)),
+        decimal_comma=any("," in text for text in texts)
+        and all(is_number(text.replace(",", ".", 1)) for text in texts),
         numbered=len(texts) if whole else None,
         negative=negative[0] if sizes and len(negative) == 1 else None,
         **_lengths(lengths),

@@ -53,7 +53,8 @@ class Asking:
         """Raise ConfigError with every wrong flag and every open question."""
         problems = list(self._wrong)
         for question in self._open:
-            problems.append(Problem(WHERE, question.flag, f"{question.ask} {question.why}", _fix(question)))
+            fix = question.fix or _fix(question)
+            problems.append(Problem(WHERE, question.flag, f"{question.ask} {question.why}", fix))
         if problems:
             raise ConfigError(problems)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.contracts.data_look import ColumnLook, DataLook
 from orchestrator.contracts.vocabulary import TaskKind
@@ -68,7 +68,8 @@ class Answer:
 @dataclass(frozen=True)
 class Question:
     """What the file does not say. `choices` are columns or words that may be the answer; empty: any.
-    `others`: columns that are unlikely, and accepted. `is_share`: a number from 0 to 1."""
+    `others`: columns that are unlikely, and accepted. `is_share`: a number from 0 to 1. `fix`: what to do
+    where no answer would do."""
 
     flag: str
     ask: str
@@ -77,6 +78,7 @@ class Question:
     default: str | None = None
     others: tuple[str, ...] = ()
     is_share: bool = False
+    fix: str | None = None
 
 
 def words_in_name(name: str) -> set[str]:
@@ -143,7 +145,9 @@ def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Questi
         alike = [c for c in look.columns if c.name not in taken and not c.lists and c.distinct == 1]
         many = [f"{column.name!r} has {_values(column)}" for column in (*open_columns, *alike)]
         why = "no column has 2 to 50 values that repeat" + (f": {', '.join(many)}" if many else "")
-        return _question(look, "--label", "Which column is the label?", why, _names(free))
+        possible = _names(column for column in free if has_classes(column) or column.numeric)
+        question = _question(look, "--label", "Which column is the label?", why, possible)
+        return question if possible else replace(question, fix=no_classes(open_columns))
     why = f"{quantity(len(open_columns), 'column')} may be it: " + ", ".join(
         f"{column.name!r} has {_values(column)}" for column in open_columns
     )
@@ -254,6 +258,13 @@ def _names(columns: Iterable[ColumnLook]) -> tuple[str, ...]:
 def has_classes(column: ColumnLook) -> bool:
     """Return whether its values can be classes, or several labels each."""
     return column.sizes is not None or column.label_sizes is not None
+
+
+def no_classes(columns: Iterable[ColumnLook]) -> str:
+    """Return what to do about columns whose values are neither classes nor numbers."""
+    if commas := [column.name for column in columns if column.decimal_comma]:
+        return f"write the numbers of {commas[0]!r} with a decimal point: 12.5, and not 12,5"
+    return "name another column, or a file in which its values are grouped into 2 to 50 classes"
 
 
 def _values(column: ColumnLook) -> str:

@@ -16,11 +16,12 @@ from orchestrator.contracts.data_look import ColumnLook, DataLook
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.planning.workload import TOKENS_PER_WORD
-from orchestrator.units import named_list
+from orchestrator.units import named_list, quantity
 
 DOMAINS = ("clinical", "biomedical", "general")
 LENGTHS = (64, 128, 256, 512)
 _MOST_NAMES = 3
+_FEWEST_DOCUMENTS = 3
 HELD_OUT = 0.2  # share of the ids for dev, and for test
 FEW_ROWS = 500  # with fewer, a fifth of them tells models apart that differ by ten points or more
 
@@ -150,6 +151,10 @@ def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Ask
     if flags.unit and flags.kind is None:
         flags = replace(flags, kind=TaskKind.REGRESSION)
     if look.format == "conll":
+        if 0 < look.documents < _FEWEST_DOCUMENTS and len(files) < len(Split):
+            documents = quantity(look.documents, "document")
+            problem = f"its -DOCSTART- lines begin {documents}, of which no share can be held out"
+            asking.refuse("FILE", problem, "give --dev and --test, or remove these lines")
         kind = _kind(look, None, None, flags, asking)
         for flag in ("text", "second_text", "label", "id"):
             if getattr(flags, flag):
@@ -185,6 +190,7 @@ def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking
     }
     kind_flag = flags.kind
     tagged = any(column.tags for column in look.columns) and kind_flag in (None, TaskKind.NER)
+    no_label = False
     if tagged:
         words, tags = columns.token_columns(look)
         settled["text"] = given.get("text") or asking.settle(words)
@@ -196,11 +202,15 @@ def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking
         taken = [answer.value for answer in settled.values()] + [flags.id]
         of_numbers = kind_flag == TaskKind.REGRESSION
         choose = columns.number_column if of_numbers else columns.label_column
-        settled["label"] = given.get("label") or asking.settle(choose(look, taken))
+        label = given.get("label") or choose(look, taken)
+        no_label = isinstance(label, Question) and label.fix is not None
+        settled["label"] = asking.settle(label)
         _check_label(look, settled["label"].value, kind_flag, asking)
     taken = [answer.value for answer in settled.values()]
     if flags.id is not None:
         identity = asking.given("--id", flags.id, (*names, NO_COLUMN))
+    elif no_label:  # what could be an id may be the label that has to be corrected
+        identity = Answer(None, "")
     else:
         identity = asking.settle(columns.id_column(look, taken))
     settled["id"] = Answer(None, identity.why) if identity.value == NO_COLUMN else identity
@@ -230,14 +240,14 @@ def _check_label(look: DataLook, label: str | None, kind: str | None, asking: As
     Numbers are not, where no other kind is asked for."""
     column: ColumnLook | None = next((c for c in look.columns if c.name == label), None)
     if column is not None and kind == TaskKind.REGRESSION and not column.numeric:
-        asking.refuse("--label", f"not all of its values are numbers, got {label!r}", "name another column")
+        fix = columns.no_classes([column]) if column.decimal_comma else "name another column"
+        asking.refuse("--label", f"not all of its values are numbers, got {label!r}", fix)
         return
     numbers_may_be = kind in (None, TaskKind.REGRESSION)
     if column is None or columns.has_classes(column) or (column.numeric and numbers_may_be):
         return
     problem = f"{column.distinct:,} values in {column.filled:,} rows are no classes, got {label!r}"
-    fix = "name another column, or a file in which its values are grouped into 2 to 50 classes"
-    asking.refuse("--label", problem, fix)
+    asking.refuse("--label", problem, columns.no_classes([column]))
 
 
 def _domain(flags: Flags, asking: Asking) -> Answer:

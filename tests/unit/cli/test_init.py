@@ -159,6 +159,42 @@ def test_names_of_columns_with_spaces_are_quoted_and_numbers_are_offered_as_labe
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        (lambda n: f'"{n % 90},5"', "write the numbers of 'score' with a decimal point: 12.5, and not 12,5"),
+        (
+            lambda n: f"I{n % 70}",
+            "name another column, or a file in which its values are grouped into 2 to 50",
+        ),
+    ],
+)
+def test_a_label_that_cannot_be_one_is_not_suggested(
+    init: Init, value: Callable[[int], str], fix: str
+) -> None:
+    rows = [f"{MARKER} wrote invented letter {n},{value(n)}" for n in range(140)]
+    wrong = mistakes(init("\n".join(["text,score", *rows])))
+    assert fix in wrong["--label"]
+    assert list(wrong) == ["--label"]  # which is not asked for as the id either
+    assert fix in mistakes(init("\n".join(["text,score", *rows]), "--label", "score"))["--label"]
+
+
+def test_sentences_of_one_document_are_not_held_out(init: Init) -> None:
+    sentences = "\n\n".join(f"{MARKER} O\naspirin B-DRUG\nday{n} O" for n in range(60))
+    wrong = mistakes(init(f"-DOCSTART- O\n\n{sentences}\n", name="letters.conll"))
+    assert "its -DOCSTART- lines begin 1 document, of which no share can be held out" in wrong["FILE"]
+    assert init(f"{sentences}\n", "--model", "demo-tiny", name="letters.conll").exit_code == 0
+
+
+def test_a_label_that_is_null_is_empty(init: Init) -> None:
+    rows = [
+        f'{{"text": "{MARKER} wrote letter {n}", "label": {["1", "0", "null"][n % 3]}}}' for n in range(60)
+    ]
+    result = init("\n".join(rows), "--model", "demo-tiny", name="letters.jsonl")
+    assert "lines 3, 6, 9" in str(result.exception)
+    assert "the label is empty" in str(result.exception)
+
+
 def test_a_label_with_one_value_is_named(init: Init) -> None:
     rows = [f"{MARKER} wrote invented letter {n},yes" for n in range(60)]
     wrong = mistakes(init("\n".join(["text,label", *rows])))

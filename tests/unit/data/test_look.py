@@ -107,6 +107,7 @@ def test_a_folder_of_splits_names_its_words_and_tags(tmp_path: Path) -> None:
         ("a.csv", "\u200b\n", "it has no line of columns"),
         ("a.jsonl", '{"Zzmarker Smith": "has fever", "Mary Jones": "is well"}\n', "it has one row"),
         ("a.json", "[{}]", "jq -c"),
+        ("a.csv", "text,label\na, b,x\nc, d,y\n", "line 2: 3 columns, where the header has 2"),
         ("a.conll", "a O\nb DRUG\n\nc O\nd O\n", "do not begin with B- or I-"),
         ("a.tsv", "a\tO\nb\tI-DRUG\n\nc\tO\nd\tO\n", "no tag of its words begins with B-"),
         ("a.conll", "a O\nb S-DRUG\n\nc O\nd B-DRUG\ne E-DRUG\nf O\n", "S- or U- becomes B-"),

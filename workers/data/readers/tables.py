@@ -248,6 +248,8 @@ def _plain(value: Any) -> str | None:
 
 def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, role: str) -> str:
     value = row[column]
+    if value is None:
+        raise DataError(str(path), line, f"the {role} is empty", "fill it in, or remove the row")
     if role in ("label", "id", "group"):
         value = _plain(value) if role == "label" or not isinstance(value, bool) else None
     if not isinstance(value, str):
