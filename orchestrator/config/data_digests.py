@@ -138,8 +138,9 @@ def _linked_away(task: TaskSpec, at: str, path: Path) -> Problem:
 
 def _instead(path: Path) -> str:
     """Return the fix for a missing file. Others in its folder may be named after patients, so that only what
-    has the same name but for case and suffix is quoted."""
-    others = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    has the same name but for case and suffix is quoted. No folder is meant by a name with a suffix."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    others = [p.name for p in beside if not (path.suffix and p.is_dir())]
     same = [name for name in others if _stem(name) == _stem(path.name)]
     if same:
         return f"did you mean {same[0]!r}?"

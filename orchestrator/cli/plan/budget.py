@@ -99,6 +99,8 @@ def _against_limit(limit: BudgetLimit) -> str:
         text += f", {rounded(limit.spent)} spent"
     if limit.ahead is None:
         return f"{text}; there is no forecast to compare it with"
+    if not limit.ahead:
+        return f"{text}; nothing is left to run"
     text += f"; forecast {rounded(limit.spent + limit.ahead)}"
     most = limit.most_ahead
     return text if most is None else f"{text}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"

@@ -27,6 +27,13 @@ _Lines = Literal["changed", "quality_not_comparable", "cost_not_comparable"]
 
 def show_comparison(rows: Sequence[ComparedRow], first: Side, second: Side, console: Console) -> None:
     """Print the rows of `compare`."""
+    if not any(row["first"] is not None and row["second"] is not None for row in rows):
+        console.print(
+            styled("nothing to compare", "yellow"),
+            "no cell is in both sweeps: a model, a domain, a method and a task of the same names",
+            highlight=False,
+        )
+        return
     for task in dict.fromkeys(row["task"] for row in rows):
         _show_task(task, [row for row in rows if row["task"] == task], first, second, console)
     _show_lines("changed", "changed", rows, console)

@@ -113,6 +113,16 @@ def test_cells_and_seeds_of_one_sweep_alone_are_named() -> None:
     assert "only in first: tiny/general/lora-r8/outcome" in _said("first", "second")
 
 
+def test_sweeps_without_a_common_cell_have_nothing_to_compare() -> None:
+    _sweep("first")
+    other = LedgerBuilder(Path("sweeps"), "second")
+    for trial in other.plan(["base"], ["general"], ["full"], seeds=[1]):
+        other.attempt(trial, Fate())
+    said = " ".join(_said("first", "second").split())
+    assert said.startswith("nothing to compare no cell is in both sweeps: a model, a domain, a method and")
+    assert "quality" not in said
+
+
 def test_a_cell_without_a_result_says_its_state() -> None:
     _sweep("first")
     LedgerBuilder(Path("sweeps"), "second").plan(["tiny"], ["general"], ["full"], seeds=[1, 2, 3])

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from virtual_sweeps import Project
 
 from orchestrator.cli.app import app
-from orchestrator.cli.plan.budget import pass_gate, show_budget
+from orchestrator.cli.plan.budget import _show_remark, pass_gate, show_budget
 from orchestrator.cli.plan.forecast import forecast_lines, taken
 from orchestrator.cli.plan.view import plan_json, show_plan
 from orchestrator.config import load_sweep
@@ -143,12 +143,15 @@ def test_a_budget_without_a_figure_is_refused_in_json_too(tmp_path: Path) -> Non
             show(plan)
 
 
-def test_a_spent_budget_is_enough_where_nothing_is_left_to_run() -> None:
+def test_a_spent_budget_is_enough_where_nothing_is_left_to_run(tmp_path: Path) -> None:
     limit = BudgetLimit(
         "core_hours", "core-hours", 0.1, spent=0.2, ahead=0.0, most_ahead=0.0, per_device_hour=1
     )
     assert not limit.is_over
     assert replace(limit, ahead=0.01).is_over
+    console = Console(record=True, width=100)
+    _show_remark(Project(tmp_path).plan(), limit, console)
+    assert console.export_text() == "budget 0.1 core-hours, 0.2 spent; nothing is left to run\n"
 
 
 def test_a_budget_that_may_not_suffice_says_how_many_such_sweeps_need_more(tmp_path: Path) -> None:

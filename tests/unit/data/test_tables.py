@@ -129,7 +129,7 @@ def test_a_guess_never_quotes_a_cell_or_a_key(tmp_path: Path, kind: str, content
         ("jsonl", f'{{"text": "a", "label": "x"}}\n["{MARKER}"]\n', 2, "not a JSON object"),
         ("jsonl", "[" * 100_000, 1, "not a JSON object"),
         ("jsonl", f'{{"text": ["{MARKER}"], "label": "x"}}\n', 1, "type"),
-        ("jsonl", f'{{"text": "{MARKER}", "label": null}}\n', 1, "type"),
+        ("jsonl", f'{{"text": "{MARKER}", "label": null}}\n', 1, "empty"),
         ("jsonl", f'{{"text": "{MARKER}", "label": 0.5}}\n', 1, "type"),
         ("jsonl", f'{{"text": "{MARKER}\\ud800", "label": "x"}}\n', 1, "Unicode"),
     ],
