@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from demo_vs_trainer import FRONTIER, SWEEP, orders_of
 from table import Row, arguments, finish
 
-from workers.runtime.kept_data import KeptData
+from workers.runtime.kept_data import KeptData, room_of_slot
 
 CELLS = ["models=demo-tiny", "domains=clinical", "tasks=demo-ner,demo-outcome", "seeds=12"]
 
@@ -111,7 +111,7 @@ def main() -> None:
         subprocess.run([*FRONTIER, "stage", SWEEP, *words], cwd=work, check=True, stdout=subprocess.DEVNULL)
         orders = orders_of(work, words)
         warm_up()
-        kept_data = KeptData()
+        kept_data = KeptData(room_of_slot(None))
         for order in orders:
             until_first_step(order, work / f"{order.stem}-first", kept_data)
         for repeat in range(given.repeats):

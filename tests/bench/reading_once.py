@@ -29,7 +29,7 @@ from workers.inputs import DataSpec, read_examples
 from workers.models.tokenizers import load_tokenizer
 from workers.models.weights import weights_directory
 from workers.prepared_data import PreparedData, count_inputs, find_prepared, prepare
-from workers.runtime.kept_data import KeptData
+from workers.runtime.kept_data import KeptData, room_of_slot
 
 SWEEP = {
     "name": "reading",
@@ -101,7 +101,7 @@ def main() -> None:
 
         took: dict[str, list[float]] = {"read": [], "found": []}
         for _ in range(given.repeats):
-            kept_data = KeptData()
+            kept_data = KeptData(room_of_slot(None))
             os.environ.update(kept_data.environment())
             first, seconds = seconds_of(read)
             took["read"].append(seconds)

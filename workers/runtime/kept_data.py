@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,9 +19,10 @@ from workers.runtime.system_calls import open_memory
 
 KEPT_DATA = "FRONTIER_KEPT_DATA"  # environment of an attempt: descriptors by key, and what it may write
 _HEAD = 64  # bytes before the content: the key, written last, so that half a content is none
-_MOST_BYTES, _MOST_SHARE = 2**30, 1 / 16  # of the memory of the machine or control group
+_MOST_BYTES = 2**30
+_MOST_SHARE = 1 / 8  # of the memory of the machine or control group, for all slots
 _MOST_FILES = 256
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_LIMITS = {"": "memory.max", "memory": "memory/memory.limit_in_bytes"}  # by controller, in either version
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class KeptData:
     """The memory files of one template. What comes first stays: sweeps go through their tasks in cycles, in
     which the least recently used data would always be what is needed next."""
 
-    def __init__(self, most_bytes: int | None = None) -> None:
-        self._room = _most_bytes() if most_bytes is None else most_bytes
+    def __init__(self, most_bytes: int) -> None:
+        self._room = most_bytes
         self._files: dict[str, int] = {}  # descriptors by key
         self._blank: int | None = None
 
@@ -99,9 +101,23 @@ def _given() -> _Given:
     return _Given(**json.loads(os.environ.get(KEPT_DATA, "{}")))
 
 
-def _most_bytes() -> int:
-    memory = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for limit in _LIMITS:
-        with suppress(OSError, ValueError):  # "max": no limit
-            memory.append(int(Path(limit).read_text()))
-    return min(_MOST_BYTES, int(min(memory) * _MOST_SHARE))
+def room_of_slot(threads: int | None, root: Path = Path("/")) -> int:
+    """Return how many bytes a slot with so many of the machine's cores may keep; None: with all of them."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0))
+    share = _MOST_SHARE * min(1.0, (threads or cores) / cores)
+    return min(_MOST_BYTES, int(min([memory, *_limits(root)]) * share))
+
+
+def _limits(root: Path) -> Iterator[int]:
+    """Yield the limits of our control group and the groups above it. In a container the group's own path is
+    often mounted as the top of the tree."""
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in _LIMITS:
+                continue
+            file = root / "sys/fs/cgroup" / _LIMITS[controllers]
+            for group in (Path(path.lstrip("/")), *Path(path.lstrip("/")).parents):
+                with suppress(OSError, ValueError):  # "max": no limit
+                    yield int((file.parent / group / file.name).read_text())

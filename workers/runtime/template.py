@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from workers.runtime.kept_data import KeptData
+from workers.runtime.kept_data import KeptData, room_of_slot
 from workers.runtime.rank_processes import RankGroup, Running, await_end, listen
 from workers.runtime.warm_imports import fill_caches, import_warm, leave_out_bitsandbytes
 
@@ -54,10 +54,10 @@ class _Requests:
         return request
 
 
-def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
+def _serve(requests: _Requests, answers: IO[bytes], threads: int | None, forkable: bool) -> None:
     """Serve requests until the driver closes its end or dies. `forkable`: attempts are forked from here."""
     listening: socket.socket | None = None
-    kept_data = KeptData()
+    kept_data = KeptData(room_of_slot(threads))
     while True:
         request = requests.next()
         if request is not None and "listen" in request:
@@ -119,7 +119,7 @@ def serve_forked(requests: int, answers: int, forkable: bool) -> None:
         os.environ.clear()
         os.environ.update(settings["environment"])
         settle_environment(settings["threads"])
-        _serve(lines, os.fdopen(answers, "wb"), forkable)
+        _serve(lines, os.fdopen(answers, "wb"), settings["threads"], forkable)
     except EOFError:
         os._exit(0)
 
@@ -128,9 +128,10 @@ def main(arguments: list[str]) -> None:
     # Output of libraries must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    forkable = warm_up(int(arguments[0]) if arguments else None)
+    threads = int(arguments[0]) if arguments else None
+    forkable = warm_up(threads)
     try:
-        _serve(_Requests(sys.stdin.buffer), answers, forkable)
+        _serve(_Requests(sys.stdin.buffer), answers, threads, forkable)
     except EOFError:
         os._exit(0)
 

@@ -11,8 +11,7 @@ from hashlib import sha256
 
 import pytest
 
-from workers.runtime import kept_data
-from workers.runtime.kept_data import KEPT_DATA, KeptData, keep, kept
+from workers.runtime.kept_data import KEPT_DATA, KeptData, keep, kept, room_of_slot
 
 HEAD = 64
 
@@ -127,14 +126,25 @@ def test_an_attempt_without_a_template_and_a_kernel_without_memory_files_keep_no
 
 
 @pytest.mark.parametrize(
-    ("limits", "most"),
-    [(["max\n"], 2**30), ([f"{2**33}\n"], 2**29), (["max\n", f"{2**32}\n"], 2**28), ([], 2**30)],
+    ("groups", "files", "most"),
+    [
+        ("0::/\n", {"memory.max": "max\n"}, 2**30),
+        ("0::/job\n", {"job/memory.max": f"{2**32}\n", "memory.max": "max\n"}, 2**28),
+        ("0::/job/step\n", {"job/memory.max": f"{2**32}\n", "job/step/memory.max": f"{2**40}\n"}, 2**28),
+        ("0::/a/pod\n", {"memory.max": f"{2**32}\n"}, 2**28),  # its own group is the top that it sees
+        ("7:cpu:/\n4:memory:/job\n", {"memory/job/memory.limit_in_bytes": f"{2**32}\n"}, 2**28),
+        ("", {}, 2**30),
+    ],
 )
-def test_a_slot_keeps_a_sixteenth_of_the_memory_that_it_may_use(tmp_path, monkeypatch, limits, most):
-    """Whichever is less: the machine's, or the limit of the control group in either version."""
-    for number, limit in enumerate(limits):
-        (tmp_path / f"limit-{number}").write_text(limit)
-    monkeypatch.setattr(kept_data, "_LIMITS", [str(tmp_path / f"limit-{number}") for number in range(2)])
+def test_all_slots_together_keep_an_eighth_of_the_memory(tmp_path, monkeypatch, groups, files, most):
+    """Of the machine's or of the control group's limit, whichever is less; a slot by its cores."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(groups)
+    for name, limit in files.items():
+        (tmp_path / "sys/fs/cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys/fs/cgroup" / name).write_text(limit)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**30}.get)
-    begun = json.loads(kept_data.KeptData().environment()[KEPT_DATA])
-    assert begun["room"] == most
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    by_cores = {cores: room_of_slot(cores, tmp_path) for cores in (8, 16, 32, None)}
+    whole = min(2**30, 2 * most)
+    assert by_cores == {8: most, 16: whole, 32: whole, None: whole}
