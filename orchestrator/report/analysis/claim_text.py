@@ -70,6 +70,10 @@ class DifferenceUnit(NamedTuple):
     def name(self, name: str) -> str:
         return f"{name} ({self.marks[name]})" if name in self.marks else name
 
+    def limit(self, value: float) -> float:
+        """Return an end of an interval. Scores from 0 to 1 differ by 1 at most, whatever few seeds allow."""
+        return max(-1.0, min(value, 1.0)) if self.points else value
+
     def amount(self, value: float) -> str:
         if self.points:
             return f"{100 * value:.1f}"
@@ -102,7 +106,7 @@ def claim_sentence(
         return f"{text.removesuffix('.')} by this test. {_BY_WORKED}" if by_set is SetVerdict.WORSE else text
     if interval is None:
         return f"{better} and {worse} scored the same on “{scale.task}” ({_on(estimate)})."
-    low, high = (scale.amount(end) for end in interval)
+    low, high = (scale.amount(scale.limit(end)) for end in interval)
     at_once = f", for {size:,} comparisons at once" if size > 1 else ""
     details = f"95 % {low} to {high} over {_on(estimate)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if distinguishable:

@@ -174,7 +174,7 @@ def _shown(judged: GoodEnough, near: str, scale: DifferenceUnit, cell: str) -> _
         return _Said(f"{'It' if cell == 'it' else cell} is shown to be {near} of the best of all.")
     if judged.most_below is None:
         return _Said(f"Whether {cell} is {near} of the best of all cannot be judged yet.", limits=False)
-    most = min(judged.most_below, 1.0) if scale.points else judged.most_below
+    most = scale.limit(judged.most_below)
     unjudged = f"; {judged.unjudged} of the others cannot be judged" if judged.unjudged else ""
     if not judged.most_below:
         open_ = f"Whether {cell} is {near} of the best of all is open{unjudged.replace(';', ':')}."
@@ -201,8 +201,8 @@ def _cheaper(points: Sequence[Point], judged: GoodEnough, near: str, scale: Diff
         ]
     name, (low, high) = min(limits.items(), key=lambda item: (sum(item[1]), item[0]))
     below = (
-        f"scored {scale.with_unit((low + high) / 2)} below it, one-sided limits {scale.amount(low)} and "
-        f"{scale.amount(high)}"
+        f"scored {scale.with_unit((low + high) / 2)} below it, one-sided limits "
+        f"{scale.amount(scale.limit(low))} and {scale.amount(scale.limit(high))}"
     )
     text = f"Whether anything cheaper comes {near} of it is open:"
     proposed = cheapest_not_worse(points, judged)

@@ -32,7 +32,7 @@ def saving(points: Sequence[Point], judged: GoodEnough | None, scale: Difference
     below = (
         low + high
     ) / 2  # of the limits as they are: cut to what a score can be, they have another middle
-    high = min(high, 1.0) if scale.points else high
+    high = scale.limit(high)
     plain = f", which is {point.plain}," if point.plain else ""
     text = f"{point.name}{plain} costs {of_cost(share)} of what {judged.cell} costs"
     if judged.target.at_least is not None:

@@ -107,6 +107,5 @@ def _floor(one: Pick) -> float | None:
 
 
 def _amount(one: Pick, amount: float) -> str:
-    """Shares differ by 1 at most."""
-    points = not one.task.loss
-    return DifferenceUnit("", points, unit=one.task.unit).with_unit(min(amount, 1.0) if points else amount)
+    scale = DifferenceUnit("", points=not one.task.loss, unit=one.task.unit)
+    return scale.with_unit(scale.limit(amount))

@@ -90,6 +90,15 @@ def test_a_cheaper_cell_that_is_close_and_not_shown_to_be_worse_is_named_once(bu
     assert answer.count("tiny/general/full") == 1
 
 
+def test_no_sentence_says_that_scores_from_0_to_1_differ_by_more_than_100_points(built):
+    finish_small(built, 0.5, (0.4, -0.4, 0.3, -0.3, 0.1, 0.2))
+    report = report_of(built)
+    [answer] = report.tasks[0].answers
+    assert " and 100.0, and was not shown to be worse" in answer
+    said = " ".join([answer, *(claim.text for claim in report.tasks[0].claims)])
+    assert max(float(points) for points in re.findall(r"\d+\.\d(?= points| to | and )", said)) <= 100
+
+
 @pytest.mark.parametrize(
     ("gap", "says"),
     [
