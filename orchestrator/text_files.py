@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import unicodedata
+import re
 from pathlib import Path
 
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 
 _BINARY = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-_NOT_CHARACTERS = "\ufffe\uffff"
-_BREAKS = "\n\r\t\x85"  # of the control characters, what a text may hold
+# Control characters but line breaks and tabs, halves of pairs, and what is no character at all.
+_FOREIGN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def user_path(directory: Path, text: str) -> Path:
@@ -57,20 +57,13 @@ def _decoded(content: bytes, where: str) -> str:
 
 def control_characters(text: str, where: str, key: str = "") -> list[Problem]:
     """Return one problem with the place of the first character that no text file holds, or nothing."""
-    # Of almost every text the quick look is enough: letters and what `isprintable` lets through.
-    foreign = [n for n, c in enumerate(text) if not c.isprintable() and _is_foreign(c)]
+    foreign = [found.start() for found in _FOREIGN.finditer(text)]
     if not foreign:
         return []
     more = f" (and {len(foreign) - 1} more of its kind)" if len(foreign) > 1 else ""
     line, column = position(text, foreign[0])
     problem = f"holds the control character U+{ord(text[foreign[0]]):04X}{more}"
     return [Problem(where, key, problem, "remove it", line=line, column=column)]
-
-
-def _is_foreign(character: str) -> bool:
-    if character in _BREAKS:
-        return False
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _NOT_CHARACTERS
 
 
 def position(text: str, index: int | None) -> tuple[int, int]:
