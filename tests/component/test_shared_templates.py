@@ -227,7 +227,7 @@ def test_a_forked_template_has_the_environment_of_its_slot(monkeypatch):
     monkeypatch.setenv("SLOT", "first")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "of the server")
     monkeypatch.setattr(
-        template, "_serve", lambda lines, pipe, forkable: pipe.write(json.dumps(dict(os.environ)).encode())
+        template, "_serve", lambda lines, pipe, *_: pipe.write(json.dumps(dict(os.environ)).encode())
     )
     os.write(to_requests, json.dumps(settings).encode() + b"\n")
     os.close(to_requests)
