@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.fold import Fold
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.readers import HubReader
 from orchestrator.contracts.record import Record
@@ -42,8 +41,7 @@ class DataSpec(Record):
     train_rows: PositiveInt | None
     train_rows_per_class: PositiveInt | None
     dev_rows: PositiveInt | None
-    fold: Fold | None
-    fold_seed: int | None
+    fold: FoldOfSeed | None
     scored: tuple[Split, ...]
 
     @classmethod
@@ -60,8 +58,7 @@ class DataSpec(Record):
             train_rows=recipe.train_rows,
             train_rows_per_class=recipe.train_rows_per_class,
             dev_rows=recipe.dev_rows,
-            fold=trial.fold,
-            fold_seed=None if trial.fold is None else trial.seed,
+            fold=None if trial.fold is None else FoldOfSeed(trial.fold, trial.seed),
             scored=(Split.DEV,) if trial.candidate is not None else (Split.DEV, Split.TEST),
         )
 
@@ -127,10 +124,7 @@ def read_examples(spec: DataSpec) -> Examples:
     """Read all three splits, train and dev capped. Raises DataError, ConfigError."""
     task = spec.task
     root = data_root(task, spec.data_dir, Path(spec.cache_dir))
-    which = None
-    if spec.fold is not None and spec.fold_seed is not None:
-        which = FoldOfSeed(spec.fold, spec.fold_seed)
-    corpus = read_corpus(task, root, Split, which)
+    corpus = read_corpus(task, root, Split, spec.fold)
     available = corpus.splits
     splits = {
         Split.TRAIN: cap_rows(available[Split.TRAIN], spec.train_rows, spec.train_rows_per_class),
@@ -176,16 +170,7 @@ def encode_examples(examples: Examples, spec: DataSpec, tokenizer: Any) -> TaskD
         test=encoded[Split.TEST],
         documents=examples.documents,
         pad=tokenizer.pad_token_id,
-        counts={
-            split: examples.counts[split].model_copy(
-                update={
-                    "max_length": spec.max_length,
-                    "cut": part.truncated,
-                    "mentions_cut": part.mentions_cut,
-                }
-            )
-            for split, part in encoded.items()
-        },
+        counts={split: _with_cuts(examples.counts[split], spec, part) for split, part in encoded.items()},
     )
 
 
