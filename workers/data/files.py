@@ -12,13 +12,19 @@ from orchestrator.errors import DataError
 
 _CHECK = "check data_dir, and `files` of the task, which are paths below it"
 _AS_CSV = "save the table as CSV in UTF-8"
+
+
+def _converted(encoding: str, condition: str = "") -> str:
+    return f"convert the file{condition}: iconv -f {encoding} -t UTF-8 FILE > COPY"
+
+
 # Beginnings of files that are not text in UTF-8, what the files are, and the fix. Longer beginnings first.
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS in the place of the file", "run git lfs pull"),
-    (b"\xff\xfe\x00\x00", "UTF-32 text", "convert the file: iconv -f UTF-32 -t UTF-8 FILE > COPY"),
-    (b"\x00\x00\xfe\xff", "UTF-32 text", "convert the file: iconv -f UTF-32 -t UTF-8 FILE > COPY"),
-    (b"\xff\xfe", "UTF-16 text", "convert the file: iconv -f UTF-16 -t UTF-8 FILE > COPY"),
-    (b"\xfe\xff", "UTF-16 text", "convert the file: iconv -f UTF-16 -t UTF-8 FILE > COPY"),
+    (b"\xff\xfe\x00\x00", "UTF-32 text", _converted("UTF-32")),
+    (b"\x00\x00\xfe\xff", "UTF-32 text", _converted("UTF-32")),
+    (b"\xff\xfe", "UTF-16 text", _converted("UTF-16")),
+    (b"\xfe\xff", "UTF-16 text", _converted("UTF-16")),
     (b"\x1f\x8b", "a file compressed with gzip", "rename it so that it ends in .gz"),
     (b"PK\x03\x04", "a ZIP archive, as Excel workbooks are", _AS_CSV),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook", _AS_CSV),
@@ -81,18 +87,12 @@ def foreign_kind(beginning: bytes) -> tuple[str, str] | None:
         # Three of the four bytes of a character in UTF-32 are zero.
         if len(beginning) > 7 and all(zeros[least : least + 3]):
             kind = "UTF-32 text without a byte order mark"
-            return (
-                f"expected text in UTF-8, got {kind}",
-                f"convert the file: iconv -f UTF-32{name} -t UTF-8 FILE > COPY",
-            )
+            return f"expected text in UTF-8, got {kind}", _converted(f"UTF-32{name}")
     for order, name in ((1, "LE"), (0, "BE")):
         # Every other byte of Western text in UTF-16 is zero.
         if len(beginning) > 3 and beginning[order::2].count(0) > 0.8 * (len(beginning) // 2):
             kind = "UTF-16 text without a byte order mark"
-            return (
-                f"expected text in UTF-8, got {kind}",
-                f"convert the file: iconv -f UTF-16{name} -t UTF-8 FILE > COPY",
-            )
+            return f"expected text in UTF-8, got {kind}", _converted(f"UTF-16{name}")
     return None
 
 
@@ -130,5 +130,5 @@ def _other_encoding(content: bytes) -> tuple[str, str]:
     if used & _UNUSED_IN_1252 or 0 in used:
         return "it is not UTF-8 text", "convert the file to UTF-8"
     name = "Windows-1252" if any(0x80 <= byte < 0xA0 for byte in used) else "Latin-1 or Windows-1252"
-    fix = "convert the file, if that is so: iconv -f WINDOWS-1252 -t UTF-8 FILE > COPY"
+    fix = _converted("WINDOWS-1252", ", if that is so")
     return f"it is not UTF-8 text; it may be {name}", fix
