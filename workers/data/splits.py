@@ -103,10 +103,8 @@ def read_split(
             problem = f"there is no example for {split}: nothing of train falls into its share"
             raise DataError(f"task {task.name}", None, problem, _fix_of_empty(task, split))
         files = ", ".join(str(root / name) for name in names)
-        problem, fix = (
-            f"there is no example in it{_left_out(faults)}",
-            "check the file and `reader` of the task",
-        )
+        problem = f"there is no example in it{_left_out(faults)}"
+        fix = "check the file and `reader` of the task"
         if split is Split.TRAIN and held_out(task) is not None and not faults.count:
             problem = (
                 "no example is left for train: it has none, or all fall into the parts that are held out"

@@ -117,9 +117,7 @@ def _factor(
             level, rest = part(point)
             levels.setdefault(level, {})[rest] = replicates[point.name]
     compared, over, left_out = [], set(), []
-    of_cells: dict[
-        tuple[str, str], SetVerdict
-    ] = {}  # what the set says of levels that are compared in one cell each
+    of_cells = dict[tuple[str, str], SetVerdict]()  # of levels that are compared in one cell each
     for left, right in _planned(sorted(levels)):
         shared = sorted(levels[left].keys() & levels[right].keys())
         pairs = {rest: (levels[left][rest], levels[right][rest]) for rest in shared}
