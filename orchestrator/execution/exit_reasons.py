@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.contracts.control_groups import memory_files
 from orchestrator.contracts.exit_codes import LOST_A_PEER, NO_ROOM_LEFT, NODE_LOST, reasons
 from orchestrator.contracts.no_room import no_room_message
 from orchestrator.contracts.vocabulary import FailureKind
@@ -79,18 +80,9 @@ def out_of_memory_kills(root: Path = Path("/")) -> int | None:
     """Return how many processes of our control group the kernel has killed to free memory; None if unknown.
 
     Version 2 keeps the count in memory.events, version 1 in memory.oom_control, in a line `oom_kill <n>`.
-    Inside a container the group's own path is often mounted as the top of the tree.
     """
-    groups = _read(root / "proc/self/cgroup")
-    for line in groups.splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            top, file = root / "sys/fs/cgroup", "memory.events"
-        elif "memory" in controllers.split(","):
-            top, file = root / "sys/fs/cgroup/memory", "memory.oom_control"
-        else:
-            continue
-        for candidate in (top / path.lstrip("/") / file, top / file):
+    for files in memory_files("memory.events", "memory.oom_control", root):
+        for candidate in (files[0], files[-1]):
             for entry in _read(candidate).splitlines():
                 key, _, value = entry.partition(" ")
                 if key == "oom_kill":

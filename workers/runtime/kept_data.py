@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from orchestrator.contracts.control_groups import memory_files
 from workers.runtime.system_calls import open_memory
 
 KEPT_DATA = "FRONTIER_KEPT_DATA"  # environment of an attempt: descriptors by key, and what it may write
@@ -22,7 +23,6 @@ _HEAD = 64  # bytes before the content: the key, written last, so that half a co
 _MOST_BYTES = 2**30
 _MOST_SHARE = 1 / 8  # of the memory of the machine or control group, for all slots
 _MOST_FILES = 256
-_LIMITS = {"": "memory.max", "memory": "memory/memory.limit_in_bytes"}  # by controller, in either version
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,8 @@ def room_of_slot(threads: int | None, root: Path = Path("/")) -> int:
 
 
 def _limits(root: Path) -> Iterator[int]:
-    """Yield the limits of our control group and the groups above it. In a container the group's own path is
-    often mounted as the top of the tree."""
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers not in _LIMITS:
-                continue
-            file = root / "sys/fs/cgroup" / _LIMITS[controllers]
-            for group in (Path(path.lstrip("/")), *Path(path.lstrip("/")).parents):
-                with suppress(OSError, ValueError):  # "max": no limit
-                    yield int((file.parent / group / file.name).read_text())
+    """Yield the limits of our control group and the groups above it."""
+    for files in memory_files("memory.max", "memory.limit_in_bytes", root):
+        for file in files:
+            with suppress(OSError, ValueError):  # "max": no limit
+                yield int(file.read_text())

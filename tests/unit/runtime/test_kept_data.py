@@ -133,6 +133,7 @@ def test_an_attempt_without_a_template_and_a_kernel_without_memory_files_keep_no
         ("0::/job/step\n", {"job/memory.max": f"{2**32}\n", "job/step/memory.max": f"{2**40}\n"}, 2**28),
         ("0::/a/pod\n", {"memory.max": f"{2**32}\n"}, 2**28),  # its own group is the top that it sees
         ("7:cpu:/\n4:memory:/job\n", {"memory/job/memory.limit_in_bytes": f"{2**32}\n"}, 2**28),
+        ("4:cpu,memory:/job\n", {"memory/memory.limit_in_bytes": f"{2**32}\n"}, 2**28),
         ("", {}, 2**30),
     ],
 )
